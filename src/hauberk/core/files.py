@@ -1,0 +1,115 @@
+"""Files that are either whole or not there: write aside, fsync, rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hauberk.core.errors import ConfigError, DataError, EnvironmentFailure
+
+
+@contextmanager
+def machine_errors(action: str, path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, EnvironmentFailure):
+            raise
+        hints = {
+            errno.ENOSPC: "free some space or choose another folder; nothing was left behind",
+            errno.EDQUOT: "free some space or choose another folder; nothing was left behind",
+            errno.EACCES: "choose a folder you may write to",
+            errno.EROFS: "choose a folder you may write to",
+        }
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise EnvironmentFailure(
+            f"could not {action} {path}: {reason}", hint=hints.get(error.errno or 0)
+        ) from error
+
+
+def _fsync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: str | Path, data: bytes, *, mode: int = 0o644) -> Path:
+    """Write ``data`` so that ``path`` holds either its old content or all of the new.
+
+    Raises:
+        EnvironmentFailure: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    with machine_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(aside, mode)  # mkstemp makes 0600; ordinary results are readable
+            os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        _fsync_directory(path.parent)
+    return path
+
+
+@contextmanager
+def directory_aside(path: str | Path) -> Iterator[Path]:
+    """Give a folder to fill; when the block ends without error it takes the place of ``path``.
+
+    An old folder at ``path`` stays untouched until the new one is complete and on disk.
+    """
+    path = Path(path)
+    with machine_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        with machine_errors("write", path):
+            yield aside
+            for file in aside.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb") as opened:
+                        os.fsync(opened.fileno())
+            os.chmod(aside, 0o755)
+            old = None
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
+                os.replace(path, old / "was")
+            os.replace(aside, path)
+            _fsync_directory(path.parent)
+            if old is not None:
+                shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def read_bytes(path: str | Path, *, what: str) -> bytes:
+    """Read a whole file, or say plainly which ``what`` is missing where."""
+    path = Path(path)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"no {what} at {path}", path=str(path)) from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder, not a {what}", path=str(path)) from None
+    except OSError as error:
+        raise EnvironmentFailure(f"could not read {what} {path}: {error.strerror}") from error
+
+
+def refuse_overwrite(path: str | Path, *, force: bool) -> None:
+    """Outputs are not replaced by accident."""
+    if not force and Path(path).exists():
+        raise ConfigError(f"{path} exists already", hint="choose another --out, or add --force")

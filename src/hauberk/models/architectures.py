@@ -1,0 +1,156 @@
+"""Built-in networks. Each is a function of input shape and number of classes, known by a name."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hauberk.core.errors import ConfigError, check_known
+
+Shape = tuple[int, ...]
+
+_SMALLEST_VALID = 10  # below this side, two unpadded 3x3 convolutions with pooling leave nothing
+
+
+def cnn(
+    shape: Shape,
+    classes: int,
+    *,
+    channels: Sequence[int] = (32, 64),
+    hidden: int = 64,
+    padding: int | None = None,
+) -> nn.Module:
+    """The tutorial's network: conv3x3, max-pool, conv3x3, max-pool, dense, dense.
+
+    Args:
+        channels: filters of the two convolutions.
+        hidden: units of the first dense layer.
+        padding: 0 as in the tutorial, 1 keeps the size; None means 0 where the image is large enough.
+    """
+    depth, height, width = _image(shape, "cnn")
+    if padding is None:
+        padding = 0 if min(height, width) >= _SMALLEST_VALID else 1
+    first, second = channels
+
+    def shrunk(size: int) -> int:
+        for _ in range(2):
+            size = (size - 2 + 2 * padding) // 2
+        return size
+
+    if min(shrunk(height), shrunk(width)) < 1:
+        raise ConfigError(f"cnn: images {height}x{width} are too small with padding {padding}")
+    # Pooling before the ReLU gives the same function as after it, for a quarter of the ReLU's work.
+    return nn.Sequential(
+        nn.Conv2d(depth, first, 3, padding=padding),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(first, second, 3, padding=padding),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(second * shrunk(height) * shrunk(width), hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, classes),
+    )
+
+
+def mlp(shape: Shape, classes: int, *, hidden: Sequence[int] = (256, 128)) -> nn.Module:
+    """Dense layers with ReLU between; works for inputs of any shape."""
+    sizes = [math.prod(shape), *hidden]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inner, outer in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(inner, outer), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
+
+
+class _PreActBlock(nn.Module):
+    """Batch norm and ReLU before each convolution (He et al., Identity mappings, ECCV 2016)."""
+
+    def __init__(self, inner: int, outer: int, stride: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm_1 = nn.BatchNorm2d(inner)
+        self.conv_1 = nn.Conv2d(inner, outer, 3, stride=stride, padding=1, bias=False)
+        self.norm_2 = nn.BatchNorm2d(outer)
+        self.dropout = nn.Dropout(dropout)
+        self.conv_2 = nn.Conv2d(outer, outer, 3, padding=1, bias=False)
+        self.shortcut: nn.Module | None = None
+        if stride != 1 or inner != outer:
+            self.shortcut = nn.Conv2d(inner, outer, 1, stride=stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = F.relu(self.norm_1(x))
+        carried = x if self.shortcut is None else self.shortcut(active)
+        out: Tensor = self.conv_1(active)
+        out = self.conv_2(self.dropout(F.relu(self.norm_2(out))))
+        return out + carried
+
+
+def _residual(
+    shape: Shape,
+    classes: int,
+    stem: int,
+    widths: Sequence[int],
+    blocks: Sequence[int],
+    dropout: float,
+) -> nn.Module:
+    """A stem, groups of pre-activation blocks each halving the size after the first, and a linear head."""
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], stem, 3, padding=1, bias=False)]
+    inner = stem
+    for group, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        for position in range(count):
+            stride = 2 if group > 0 and position == 0 else 1
+            layers.append(_PreActBlock(inner, width, stride, dropout))
+            inner = width
+    head = [nn.BatchNorm2d(inner), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inner, classes)]
+    return nn.Sequential(*layers, *head)
+
+
+def preact_resnet18(shape: Shape, classes: int) -> nn.Module:
+    """Pre-activation ResNet-18 for images about 32x32 (3x3 stem, no early pooling)."""
+    _image(shape, "preact-resnet18")
+    return _residual(shape, classes, 64, (64, 128, 256, 512), (2, 2, 2, 2), 0.0)
+
+
+def wide_resnet(
+    shape: Shape, classes: int, *, depth: int = 28, width: int = 10, dropout: float = 0.0
+) -> nn.Module:
+    """WideResNet-depth-width for images about 32x32 (Zagoruyko and Komodakis, BMVC 2016)."""
+    _image(shape, "wide-resnet")
+    if (depth - 4) % 6:
+        raise ConfigError(f"wide-resnet: depth must be 6n + 4 (10, 16, 22, 28, ...), got {depth}")
+    return _residual(
+        shape, classes, 16, (16 * width, 32 * width, 64 * width), [(depth - 4) // 6] * 3, dropout
+    )
+
+
+def _image(shape: Shape, name: str) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise ConfigError(f"{name} takes images (channels, height, width), got {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "preact-resnet18": preact_resnet18,
+    "wide-resnet": wide_resnet,
+}
+
+
+def build(name: str, shape: Shape, classes: int, args: Mapping[str, Any] | None = None) -> nn.Module:
+    """A fresh network with random weights (torch's global generator).
+
+    Raises:
+        UnknownName: no such architecture, or no such argument.
+        ConfigError: arguments that do not fit the shape.
+    """
+    check_known([name], ARCHITECTURES, what="architecture", where="the model")
+    maker = ARCHITECTURES[name]
+    allowed = [one.name for one in inspect.signature(maker).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    check_known(args or {}, allowed, what="argument", where=f"architecture {name}")
+    return maker(shape, classes, **(args or {}))

@@ -1,0 +1,279 @@
+"""Model packages: a classifier as a directory, without any pickle.
+
+    PKG/
+      model.json            the manifest: architecture, input contract, labels, provenance, digests of all files
+      weights.safetensors   the weights
+      evidence/*.json       the evidence of its birth, oldest first
+      *                     further files of the architecture (an exported program), listed in the manifest
+
+The format is written down in docs/spec/model-package.md. Every file's SHA-256 stands in the manifest, and the
+manifest carries its own digest, so accidents and careless edits are refused. Against a person who rewrites
+both, packages are signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from hauberk.core.canonical import digest, parse_json
+from hauberk.core.errors import ConfigError, DataError, IntegrityError, UnsupportedModel, check_known
+from hauberk.core.evidence import Evidence
+from hauberk.core.files import directory_aside, read_bytes
+from hauberk.models import architectures, factories
+from hauberk.models.classifier import Classifier, weights_digest
+
+FORMAT = "hauberk-model/1"
+MANIFEST = "model.json"
+WEIGHTS = "weights.safetensors"
+
+_KEYS = ("format", "architecture", "input", "outputs", "labels", "model", "provenance", "files", "digest")
+_INPUT_KEYS = ("shape", "bounds", "normalization")
+_ARCHITECTURE_KEYS = ("name", "factory", "args")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package's verified manifest.
+
+    Args:
+        path: the directory.
+        manifest: the parsed ``model.json``.
+        evidence: the evidence it carries, oldest first.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def model_digest(self) -> str:
+        """Names weights, architecture and input contract; equal to ``Classifier.digest``."""
+        return str(self.manifest["model"])
+
+    @property
+    def digest(self) -> str:
+        """Names the whole package, provenance included."""
+        return str(self.manifest["digest"])
+
+
+def package_files(module: nn.Module) -> dict[str, bytes]:
+    """Further files that an architecture needs to be built again (none for most)."""
+    give = getattr(module, "package_files", None)
+    return dict(give()) if give is not None else {}
+
+
+def save(
+    classifier: Classifier,
+    path: str | Path,
+    *,
+    evidence: Sequence[Evidence] = (),
+    overwrite: bool = False,
+) -> Package:
+    """Write a package; it appears whole or not at all.
+
+    Args:
+        evidence: what tells of the model's birth; it travels in the package.
+        overwrite: replace a package that is already there.
+
+    Raises:
+        UnsupportedModel: the classifier does not say how its module can be built again.
+        ConfigError: something is at ``path`` already.
+        EnvironmentFailure: the disk is full or not writable; nothing is left behind.
+    """
+    path = Path(path)
+    if not isinstance(classifier, Classifier):
+        raise ConfigError(f"save takes a hauberk.Classifier, got {type(classifier).__name__}")
+    if path.exists() and not (overwrite and (path / MANIFEST).exists()):
+        raise ConfigError(
+            f"{path} exists already" + (" and is not a model package" if overwrite else ""),
+            hint="choose another place, or overwrite=True (--force) to replace a package",
+        )
+    if classifier.architecture is None:
+        raise UnsupportedModel(
+            "this classifier cannot be saved: it does not say how to build its module again",
+            hint="pass architecture={'factory': 'your_module:function', 'args': {...}} to Classifier, or "
+            "hauberk.models.importing.export(classifier) to keep the graph instead of the code",
+        )
+    weights = classifier.weights()
+    files = {
+        WEIGHTS: safetensors.torch.save(weights),
+        **package_files(classifier.module),
+        **{
+            f"evidence/{position:02d}-{one.kind}.json": json.dumps(
+                one.to_json(), indent=1, ensure_ascii=False
+            ).encode()
+            for position, one in enumerate(evidence)
+        },
+    }
+    contract = classifier.contract()
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        **contract,
+        "model": digest({**contract, "weights": weights_digest(weights)}),
+        "provenance": {
+            **classifier.provenance,
+            "evidence": [one.digest for one in evidence] or classifier.provenance.get("evidence", []),
+        },
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+            for name, data in sorted(files.items())
+        },
+    }
+    manifest["digest"] = digest(manifest)
+    with directory_aside(path) as aside:
+        for name, data in files.items():
+            target = aside / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        (aside / MANIFEST).write_bytes(text.encode())
+    factory = classifier.architecture.get("factory")
+    if factory:
+        factories.trust(factory)
+    return Package(path, manifest, tuple(evidence))
+
+
+def read(path: str | Path) -> Package:
+    """Read and verify a package without building its network: nothing in it is executed.
+
+    Raises:
+        DataError: there is no package, or its manifest has keys that do not belong.
+        IntegrityError: a file is missing, added to the list, cut short or changed.
+    """
+    package, _ = _read(Path(path))
+    return package
+
+
+def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is not a model package (a folder with {MANIFEST})")
+    where = str(path / MANIFEST)
+    raw = read_bytes(path / MANIFEST, what="model package (model.json)")
+    try:
+        manifest = parse_json(raw, where=where)
+    except DataError as error:
+        raise IntegrityError(f"{error}: the package is damaged") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise DataError(f"{where}: format is {found!r}, this version reads '{FORMAT}'")
+    check_known(manifest, _KEYS, what="key", where=where)
+    for key in _KEYS:
+        if key not in manifest:
+            raise DataError(f"{where} lacks '{key}'")
+    for part, known in (("input", _INPUT_KEYS), ("architecture", _ARCHITECTURE_KEYS)):
+        if not isinstance(manifest[part], dict):
+            raise DataError(f"{where}: '{part}' must be an object")
+        check_known(manifest[part], known, what="key", where=f"{where}, {part}")
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    if digest(body) != manifest["digest"]:
+        raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
+    files = {name: _verified(path, name, facts) for name, facts in manifest["files"].items()}
+    if WEIGHTS not in files:
+        raise IntegrityError(f"{path}: the package lists no {WEIGHTS}")
+    evidence = tuple(
+        Evidence.from_json(parse_json(files[name], where=name), where=f"{path}/{name}")
+        for name in sorted(files)
+        if name.startswith("evidence/")
+    )
+    return Package(path, manifest, evidence), files
+
+
+def _verified(path: Path, name: str, facts: Mapping[str, Any]) -> bytes:
+    relative = Path(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise IntegrityError(f"{path}: the package lists a file outside itself: {name}")
+    try:
+        data = (path / relative).read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"{path}: {name} is listed but cannot be read ({error.strerror})") from error
+    if len(data) != facts["size_bytes"]:
+        raise IntegrityError(
+            f"{path / name} has {len(data)} bytes instead of {facts['size_bytes']}: truncated or changed"
+        )
+    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+        raise IntegrityError(f"{path / name} was changed after the package was written: SHA-256 differs")
+    return data
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
+    """The classifier of a package, verified, in eval mode, on ``device``.
+
+    Raises:
+        DataError, IntegrityError: as ``read``.
+        AccessDenied: it needs a factory that this user has not allowed.
+        UnsupportedModel: weights that do not fit the architecture.
+    """
+    package, files = _read(Path(path))
+    weights = safetensors.torch.load(files[WEIGHTS])
+    classifier = build(package.manifest, files)
+    _fill(classifier.module, weights, str(path))
+    classifier.provenance = dict(package.manifest["provenance"])
+    classifier.provenance.setdefault("evidence", [one.digest for one in package.evidence])
+    return classifier.to(device).eval()
+
+
+def build(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Classifier:
+    """An unfilled classifier from a manifest."""
+    architecture = manifest["architecture"]
+    shape = tuple(manifest["input"]["shape"])
+    args = architecture.get("args", {})
+    if "factory" in architecture:
+        module = factories.call_trusted(architecture["factory"], args)
+    else:
+        module = _built_in(architecture.get("name", ""), shape, len(manifest["labels"]), args, files)
+    normalization = manifest["input"]["normalization"]
+    return Classifier(
+        module,
+        input_shape=shape,
+        labels=manifest["labels"],
+        bounds=manifest["input"]["bounds"],
+        normalization=(normalization["mean"], normalization["std"]) if normalization else None,
+        outputs=manifest["outputs"],
+        architecture=architecture,
+    )
+
+
+def _built_in(
+    name: str, shape: tuple[int, ...], classes: int, args: Mapping[str, Any], files: Mapping[str, bytes]
+) -> nn.Module:
+    if name in IMPORTED:
+        return IMPORTED[name](args, files)
+    return architectures.build(name, shape, classes, args)
+
+
+def _load_graph(args: Mapping[str, Any], files: Mapping[str, bytes]) -> nn.Module:
+    from hauberk.models.importing.graph import GraphModule
+
+    return GraphModule(**args)
+
+
+def _load_program(args: Mapping[str, Any], files: Mapping[str, bytes]) -> nn.Module:
+    from hauberk.models.importing.program import ProgramModule
+
+    return ProgramModule.from_package(args, files)
+
+
+IMPORTED = {"graph": _load_graph, "program": _load_program}
+"""Architectures that came from elsewhere and need no code of their own."""
+
+
+def _fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Weights into the module, keeping their dtype."""
+    kinds = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    if len(kinds) == 1:
+        module.to(kinds.pop())
+    try:
+        module.load_state_dict(dict(weights), strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise UnsupportedModel(f"{where}: the weights do not fit the architecture: {first}") from error
