@@ -82,7 +82,7 @@ def directory_aside(path: str | Path) -> Iterator[Path]:
                 if file.is_file():
                     with open(file, "rb") as opened:
                         os.fsync(opened.fileno())
-            os.chmod(aside, 0o755)
+            os.chmod(aside, 0o755)  # noqa: S103 (mkdtemp makes 0700; results are readable)
             old = None
             if path.exists():
                 old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))

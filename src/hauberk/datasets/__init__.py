@@ -1,4 +1,4 @@
-"""Learning data with pinned digests: ``load("digits")`` needs nothing, ``load("mnist")`` finds or fetches it."""
+"""Learning data with pinned digests: ``load("digits")`` needs nothing, ``load("mnist")`` finds its files."""
 
 from __future__ import annotations
 

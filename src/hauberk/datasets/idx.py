@@ -54,12 +54,28 @@ MNIST = IdxSource(
     ),
     files={
         "train": (
-            IdxFile("train-images-idx3-ubyte.gz", 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-            IdxFile("train-labels-idx1-ubyte.gz", 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            IdxFile(
+                "train-images-idx3-ubyte.gz",
+                47_040_016,
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            ),
+            IdxFile(
+                "train-labels-idx1-ubyte.gz",
+                60_008,
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            ),
         ),
         "test": (
-            IdxFile("t10k-images-idx3-ubyte.gz", 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-            IdxFile("t10k-labels-idx1-ubyte.gz", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+            IdxFile(
+                "t10k-images-idx3-ubyte.gz",
+                7_840_016,
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            ),
+            IdxFile(
+                "t10k-labels-idx1-ubyte.gz",
+                10_008,
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
         ),
     },
     classes=tuple("0123456789"),
@@ -99,7 +115,9 @@ def _unzip(data: bytes, expected: IdxFile, where: str) -> bytes:
     try:
         content = zlib.decompressobj(wbits=31).decompress(data, expected.size_bytes + 1)
     except zlib.error as error:
-        raise IntegrityError(f"{where} is not a whole gzip file ({error})", hint="delete it and try again") from None
+        raise IntegrityError(
+            f"{where} is not a whole gzip file ({error})", hint="delete it and try again"
+        ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected.sha256:
         raise IntegrityError(
@@ -115,13 +133,14 @@ def _download(source: IdxSource, file: IdxFile) -> bytes:
     failures = []
     for mirror in source.mirrors:
         try:
-            with urllib.request.urlopen(mirror + file.name, timeout=_TIMEOUT_S) as answer:
+            with urllib.request.urlopen(mirror + file.name, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (pinned)
                 return bytes(answer.read(file.size_bytes + 4096))
         except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
             failures.append(f"{mirror}: {getattr(error, 'reason', error)}")
     raise EnvironmentFailure(
         f"could not download {source.name} ({'; '.join(failures)})",
-        hint=f"set HAUBERK_DATA to a folder that holds {source.folder}/{file.name}, or use the data set 'digits'",
+        hint=f"set HAUBERK_DATA to a folder that holds {source.folder}/{file.name}, "
+        "or use the data set 'digits'",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ def mlp(shape: Shape, classes: int, *, hidden: Sequence[int] = (256, 128)) -> nn
     """Dense layers with ReLU between; works for inputs of any shape."""
     sizes = [math.prod(shape), *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
-    for inner, outer in zip(sizes, sizes[1:], strict=False):
+    for inner, outer in itertools.pairwise(sizes):
         layers += [nn.Linear(inner, outer), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
 
@@ -123,9 +124,7 @@ def wide_resnet(
     _image(shape, "wide-resnet")
     if (depth - 4) % 6:
         raise ConfigError(f"wide-resnet: depth must be 6n + 4 (10, 16, 22, 28, ...), got {depth}")
-    return _residual(
-        shape, classes, 16, (16 * width, 32 * width, 64 * width), [(depth - 4) // 6] * 3, dropout
-    )
+    return _residual(shape, classes, 16, (16 * width, 32 * width, 64 * width), [(depth - 4) // 6] * 3, dropout)
 
 
 def _image(shape: Shape, name: str) -> tuple[int, int, int]:

@@ -81,9 +81,7 @@ def check_labels(classifier: Classifier, labels: object, count: int, *, what: st
         raise DataError(f"{what} must be ({count},), one per image, got {tuple(labels.shape)}")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classifier.num_classes:
-        raise DataError(
-            f"{what} must lie in [0, {classifier.num_classes}), found {low if low < 0 else high}"
-        )
+        raise DataError(f"{what} must lie in [0, {classifier.num_classes}), found {low if low < 0 else high}")
     return labels.to(torch.int64)
 
 

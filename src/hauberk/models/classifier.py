@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError, DataError, check_known
+from hauberk.core.evidence import Evidence
 from hauberk.threats.bounds import Bounds, Limit
 
 Outputs = Literal["logits", "probabilities", "log-probabilities"]
@@ -51,7 +52,7 @@ class Classifier(nn.Module):
             differences stay lost, so hand over logits where you can.
         architecture: how a package can build ``module`` again: ``{"name": ..., "args": {...}}`` for built-in
             ones or ``{"factory": "module:function", "args": {...}}``. None if it is not to be saved.
-        provenance: JSON that travels in the package, such as the digests of the evidence of its birth.
+        evidence: the records of its birth, oldest first; they travel in the package.
 
     Raises:
         ConfigError: shape, bounds, labels or normalisation that cannot be right.
@@ -67,7 +68,7 @@ class Classifier(nn.Module):
         normalization: tuple[Sequence[float], Sequence[float]] | None = None,
         outputs: Outputs = "logits",
         architecture: Mapping[str, Any] | None = None,
-        provenance: Mapping[str, Any] | None = None,
+        evidence: Sequence[Evidence] = (),
     ) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
@@ -84,7 +85,7 @@ class Classifier(nn.Module):
         self.bounds.widths(self.input_shape)
         self.outputs: Outputs = outputs
         self.architecture = dict(architecture) if architecture is not None else None
-        self.provenance: dict[str, Any] = dict(provenance or {})
+        self.evidence = tuple(evidence)
         self.normalization: Normalization | None = None
         if normalization is not None:
             self.normalization = Normalization(*normalization, dims=len(self.input_shape))

@@ -95,7 +95,7 @@ def call_trusted(factory: str, args: Mapping[str, Any]) -> nn.Module:
     if factory not in trusted():
         raise AccessDenied(
             f"the package wants to run '{factory}', which has not been allowed on this account",
-            hint="if you trust that code: python -c \"from hauberk.models import factories; "
+            hint='if you trust that code: python -c "from hauberk.models import factories; '
             f"factories.trust('{factory}')\"",
         )
     return call(factory, args)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,11 @@ def save(
     classifier: Classifier,
     path: str | Path,
     *,
-    evidence: Sequence[Evidence] = (),
     overwrite: bool = False,
 ) -> Package:
     """Write a package; it appears whole or not at all.
 
     Args:
-        evidence: what tells of the model's birth; it travels in the package.
         overwrite: replace a package that is already there.
 
     Raises:
@@ -112,7 +110,7 @@ def save(
             f"evidence/{position:02d}-{one.kind}.json": json.dumps(
                 one.to_json(), indent=1, ensure_ascii=False
             ).encode()
-            for position, one in enumerate(evidence)
+            for position, one in enumerate(classifier.evidence)
         },
     }
     contract = classifier.contract()
@@ -120,10 +118,7 @@ def save(
         "format": FORMAT,
         **contract,
         "model": digest({**contract, "weights": weights_digest(weights)}),
-        "provenance": {
-            **classifier.provenance,
-            "evidence": [one.digest for one in evidence] or classifier.provenance.get("evidence", []),
-        },
+        "provenance": [one.digest for one in classifier.evidence],
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
             for name, data in sorted(files.items())
@@ -140,7 +135,7 @@ def save(
     factory = classifier.architecture.get("factory")
     if factory:
         factories.trust(factory)
-    return Package(path, manifest, tuple(evidence))
+    return Package(path, manifest, classifier.evidence)
 
 
 def read(path: str | Path) -> Package:
@@ -150,7 +145,7 @@ def read(path: str | Path) -> Package:
         DataError: there is no package, or its manifest has keys that do not belong.
         IntegrityError: a file is missing, added to the list, cut short or changed.
     """
-    package, _ = _read(Path(path))
+    package, _files = _read(Path(path))
     return package
 
 
@@ -217,8 +212,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     weights = safetensors.torch.load(files[WEIGHTS])
     classifier = build(package.manifest, files)
     _fill(classifier.module, weights, str(path))
-    classifier.provenance = dict(package.manifest["provenance"])
-    classifier.provenance.setdefault("evidence", [one.digest for one in package.evidence])
+    classifier.evidence = package.evidence
     return classifier.to(device).eval()
 
 

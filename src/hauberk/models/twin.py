@@ -26,11 +26,15 @@ def fast_twin(classifier: Classifier) -> Classifier:
     except (RuntimeError, TypeError, NotImplementedError):  # non-leaf tensors, foreign handles
         return classifier
     twin.eval().requires_grad_(False)
-    modules = list(twin.modules())
-    volumes = any(isinstance(one, nn.Conv3d) for one in modules)
-    if any(isinstance(one, nn.Conv2d) for one in modules) and not volumes:
-        twin.to(memory_format=torch.channels_last)
+    set_layout(twin, torch.channels_last)
     return twin
+
+
+def set_layout(model: nn.Module, layout: torch.memory_format) -> None:
+    """Lay out the weights of two-dimensional convolutions, in place; the function stays the same."""
+    kinds = {type(one) for one in model.modules()}
+    if nn.Conv2d in kinds and nn.Conv3d not in kinds:
+        model.to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def pass_size(classifier: Classifier) -> int:

@@ -65,6 +65,10 @@ class Geometry(ABC):
     def largest(self, bounds: Bounds, shape: tuple[int, ...]) -> float:
         """The radius that reaches every valid image from every other: no eps beyond it means anything."""
 
+    def step_scale(self, bounds: Bounds, shape: tuple[int, ...]) -> float:
+        """How far an attack must be able to travel: its default step is a share of this."""
+        return self.eps
+
     @abstractmethod
     def distance(self, delta: Tensor) -> Tensor:
         """Norm of each perturbation, ``(n,)``."""
@@ -121,7 +125,8 @@ class L2(Geometry):
         return math.sqrt(sum(width**2 * per_value for width in bounds.widths(shape)))
 
     def distance(self, delta: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(_flat(delta), dim=1)
+        length: Tensor = torch.linalg.vector_norm(_flat(delta), dim=1)
+        return length
 
     def project(self, origin: Tensor, x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         delta = x - origin
@@ -219,6 +224,9 @@ class L0(Geometry):
 
     def largest(self, bounds: Bounds, shape: tuple[int, ...]) -> float:
         return float(math.prod(shape[1:]) if len(shape) == 3 else math.prod(shape))
+
+    def step_scale(self, bounds: Bounds, shape: tuple[int, ...]) -> float:
+        return max(bounds.widths(shape))  # eps counts positions; each may travel the whole range
 
     def distance(self, delta: Tensor) -> Tensor:
         changed = (self._positions(delta) != 0).any(dim=1)

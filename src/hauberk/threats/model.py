@@ -43,10 +43,11 @@ class ThreatModel:
     def __post_init__(self) -> None:
         if not isinstance(self.geometry, Geometry):
             raise ConfigError(f"a threat needs a geometry such as Linf(0.3), got {self.geometry!r}")
-        if isinstance(self.knowledge, str):
+        given: object = self.knowledge
+        if not isinstance(given, Knowledge):  # a word, as in recipes
             words = {level.word: level for level in Knowledge}
-            check_known([self.knowledge], words, what="knowledge", where="ThreatModel")
-            object.__setattr__(self, "knowledge", words[self.knowledge])
+            check_known([given], words, what="knowledge", where="ThreatModel")
+            object.__setattr__(self, "knowledge", words[str(given)])
         if self.queries is not None and (isinstance(self.queries, bool) or self.queries < 1):
             raise ConfigError(f"a query budget is at least 1, got {self.queries!r}")
 

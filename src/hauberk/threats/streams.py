@@ -19,6 +19,8 @@ from hauberk.core.seeds import derive_seed
 
 
 def _signed(value: int) -> int:
+    """``value`` modulo 2**64, as int64 has it."""
+    value &= (1 << 64) - 1
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
@@ -59,7 +61,7 @@ class Streams:
 
     def fork(self, label: int) -> Streams:
         """Fresh streams for draw number ``label``; the same label gives the same streams again."""
-        return Streams(_mix(self.keys + (label + 1) * _GOLDEN))
+        return Streams(_mix(self.keys + _signed((label + 1) * _GOLDEN)))
 
     def bits(self, shape: Sequence[int]) -> Tensor:
         """int64 words ``(n, *shape)``, uniform over all 64-bit patterns."""

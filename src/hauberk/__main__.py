@@ -1,0 +1,5 @@
+"""``python -m hauberk`` is the ``hauberk`` command."""
+
+from hauberk.cli import main
+
+main()

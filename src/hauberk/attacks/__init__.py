@@ -1,0 +1,50 @@
+"""Attacks hand out candidates; ``hauberk.evaluation`` judges them.
+
+attack = PGD(steps=40, restarts=5)
+result = attack(classifier, images, labels, Linf(0.3), seed=1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from hauberk.attacks.apgd import APGD
+from hauberk.attacks.attack import Attack
+from hauberk.attacks.fgsm import FGSM, RFGSM
+from hauberk.attacks.objectives import DLR, CrossEntropy, Margin
+from hauberk.attacks.pgd import BIM, MIFGSM, PGD
+from hauberk.attacks.result import AttackResult
+from hauberk.core.errors import check_known
+
+ATTACKS: dict[str, type[Attack]] = {one.name: one for one in (FGSM, RFGSM, BIM, PGD, MIFGSM, APGD)}
+
+
+def make(name: str, **settings: Any) -> Attack:
+    """An attack by its name and settings, refusing what does not exist.
+
+    Raises:
+        UnknownName: no such attack, or no such setting.
+        ConfigError: a setting out of range.
+    """
+    check_known([name], ATTACKS, what="attack", where="attacks.make")
+    kind = ATTACKS[name]
+    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"attack {name}")
+    return kind(**settings)
+
+
+__all__ = [
+    "APGD",
+    "ATTACKS",
+    "BIM",
+    "DLR",
+    "FGSM",
+    "MIFGSM",
+    "PGD",
+    "RFGSM",
+    "Attack",
+    "AttackResult",
+    "CrossEntropy",
+    "Margin",
+    "make",
+]

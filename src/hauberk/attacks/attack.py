@@ -1,0 +1,266 @@
+"""The frame of every evasion attack: check the question, run, clip to the threat, test again."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hauberk.attacks.objectives import fooled
+from hauberk.attacks.result import AttackResult
+from hauberk.core.errors import ConfigError, UnsupportedModel
+from hauberk.core.progress import SILENT, Progress
+from hauberk.models import Classifier
+from hauberk.models.checks import check_classifier, check_images, check_labels, probe
+from hauberk.models.twin import fast_twin, pass_size, passes
+from hauberk.threats import Geometry, Knowledge, Streams, ThreatModel
+
+_BATCH_BYTES = 16 << 20  # per tensor of images: large enough to keep the machine busy as samples drop out
+_BATCH_MOST = 2048
+
+
+@dataclass(eq=False)
+class Problem:
+    """A batch under attack, on the model's device.
+
+    Args:
+        classifier: the frozen twin that is attacked.
+        gradients_from: the stand-in for gradients, or None.
+        threat: what is allowed.
+        origin: clean images ``(n, ...)``, all of them rightly classified.
+        labels, targets: int64 ``(n,)``; targets None when untargeted.
+        streams: one random stream a sample.
+        lower, upper: the bounds, broadcastable.
+        queries: int64 ``(n,)``, forward passes spent so far.
+    """
+
+    classifier: Classifier
+    gradients_from: Classifier | None
+    threat: ThreatModel
+    origin: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    streams: Streams
+    lower: Tensor
+    upper: Tensor
+    queries: Tensor
+    progress: Progress
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.threat.geometry
+
+    def project(self, origin: Tensor, x: Tensor) -> Tensor:
+        """``x`` brought into the ball around ``origin`` and into the bounds."""
+        return self.geometry.project(origin, x, self.lower, self.upper)
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a run gives back, one row per sample of its problem."""
+
+    candidates: Tensor
+    queries: Tensor
+    gradients: Tensor
+    zero_gradient: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(ABC):
+    """A configured, immutable callable. Its ``repr`` is complete and goes into the evidence.
+
+    Subclasses supply ``run``; nothing they return leaves the threat model, because it is clipped here.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[Knowledge]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
+        return f"{type(self).__name__}({parts})"
+
+    @abstractmethod
+    def run(self, problem: Problem) -> Outcome:
+        """Look for an adversarial input for each sample of the problem."""
+
+    @property
+    def repeats(self) -> int:
+        """Forward passes that one question to a randomised model is averaged over."""
+        return 1
+
+    def ticks(self) -> int:
+        """How many progress ticks one batch takes."""
+        return 1
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor,
+        threat: ThreatModel | Geometry,
+        *,
+        targets: Tensor | None = None,
+        seed: int = 0,
+        indices: Tensor | None = None,
+        gradients_from: Classifier | None = None,
+        batch_size: int | None = None,
+        progress: Progress = SILENT,
+    ) -> AttackResult:
+        """Attack a batch.
+
+        Args:
+            classifier: in eval mode; it is not changed.
+            images: floating ``(n, *input_shape)`` within the bounds.
+            labels: int64 ``(n,)``, the true classes.
+            threat: a ``ThreatModel``, or a geometry such as ``Linf(0.3)`` for a white-box attacker.
+            targets: int64 ``(n,)``, the wanted classes, when the threat is targeted.
+            seed: names all random choices. Each sample has a stream of its own, so the result for a sample
+                does not depend on its neighbours or the batch size.
+            indices: int64 ``(n,)``: each sample's number in its data set, which names its stream; default
+                0, 1, 2, ...
+            gradients_from: take gradients from this classifier (BPDA stand-in or substitute).
+            batch_size: samples at a time; default by their size in memory.
+
+        Returns:
+            ``AttackResult``; ``success`` is re-tested on ``classifier`` itself.
+
+        Raises:
+            ConfigError: a threat that does not fit classifier or attack, a model in train mode.
+            DataError: images or labels that cannot be right.
+            UnsupportedModel: probabilities in place of logits, a randomised model without EOT, no gradients.
+        """
+        started = time.perf_counter()
+        threat = ThreatModel.of(threat)
+        check_classifier(classifier)
+        device, kind = images.device if isinstance(images, Tensor) else None, None
+        clean = check_images(classifier, images)
+        kind = clean.dtype if clean.dtype in (torch.float32, torch.float64) else torch.float32
+        clean = clean.detach().to(classifier.device, kind)
+        labels = check_labels(classifier, labels, len(clean)).to(classifier.device)
+        targets = self._check_threat(classifier, threat, labels, targets)
+        self._check_behaviour(classifier, clean)
+        if indices is None:
+            indices = torch.arange(len(clean))
+        indices = check_indices(indices, len(clean)).to(classifier.device)
+        twin = fast_twin(classifier)
+        source = None if gradients_from is None else fast_twin(check_classifier(gradients_from))
+        lower, upper = classifier.bounds.tensors(clean)
+
+        size = batch_size or _default_batch(clean)
+        progress.begin(self.name, self.ticks() * -(-len(clean) // size))
+        parts = []
+        for part in passes(len(clean), size):
+            problem = Problem(
+                classifier=twin,
+                gradients_from=source,
+                threat=threat,
+                origin=clean[part],
+                labels=labels[part],
+                targets=None if targets is None else targets[part],
+                streams=Streams.for_samples(seed, indices[part], self.name),
+                lower=lower,
+                upper=upper,
+                queries=torch.zeros(len(clean[part]), dtype=torch.int64, device=clean.device),
+                progress=progress,
+            )
+            parts.append(self._attack_batch(classifier, problem))
+        progress.end()
+
+        joined = {key: torch.cat([part[key] for part in parts]).to(device) for key in parts[0]}
+        return AttackResult(**joined, recipe=repr(self), seconds=time.perf_counter() - started)
+
+    def _check_threat(
+        self, classifier: Classifier, threat: ThreatModel, labels: Tensor, targets: Tensor | None
+    ) -> Tensor | None:
+        threat.check_fits(classifier.bounds, classifier.input_shape)
+        if threat.knowledge < self.needs:
+            raise ConfigError(
+                f"{self.name} needs {self.needs.word} knowledge, the threat model allows "
+                f"{threat.knowledge.word}"
+            )
+        if threat.targeted and targets is None:
+            raise ConfigError("the threat is targeted: pass targets=, one wanted class per image")
+        if not threat.targeted:
+            if targets is not None:
+                raise ConfigError(
+                    "targets were given but the threat is untargeted",
+                    hint="ThreatModel(geometry, targeted=True)",
+                )
+            return None
+        checked = check_labels(classifier, targets, len(labels), what="targets").to(labels.device)
+        if bool((checked == labels).any()):
+            raise ConfigError(f"the target of image {int((checked == labels).nonzero()[0])} is its true class")
+        return checked
+
+    def _check_behaviour(self, classifier: Classifier, images: Tensor) -> None:
+        behaviour = probe(classifier, images)
+        if behaviour.randomized and self.repeats == 1:
+            raise UnsupportedModel(
+                f"the model's logits change from call to call (by up to {behaviour.largest_change:.3g}): an "
+                "attack that trusts one answer would understate the danger",
+                hint="average over the randomness, for example PGD(eot=16)",
+            )
+
+    def _attack_batch(self, classifier: Classifier, problem: Problem) -> dict[str, Tensor]:
+        """Set aside what is wrong already, run on the rest, clip, test again."""
+        clean_wrong = self._retest(classifier, problem.origin, problem.labels, None)
+        budget = problem.threat.queries
+        chosen = (~clean_wrong).nonzero().squeeze(1)
+        count = len(problem.origin)
+        candidates = problem.origin.clone()
+        queries = torch.full((count,), self.repeats, dtype=torch.int64, device=problem.origin.device)
+        gradients = torch.zeros_like(queries)
+        zero = torch.zeros_like(clean_wrong)
+        if len(chosen) and (budget is None or budget > self.repeats):
+            part = Problem(
+                classifier=problem.classifier,
+                gradients_from=problem.gradients_from,
+                threat=problem.threat,
+                origin=problem.origin[chosen],
+                labels=problem.labels[chosen],
+                targets=None if problem.targets is None else problem.targets[chosen],
+                streams=problem.streams[chosen],
+                lower=problem.lower,
+                upper=problem.upper,
+                queries=queries[chosen],
+                progress=problem.progress,
+            )
+            outcome = self.run(part)
+            candidates[chosen] = part.project(part.origin, outcome.candidates)
+            queries[chosen] = outcome.queries
+            gradients[chosen] = outcome.gradients
+            zero[chosen] = outcome.zero_gradient
+        success = self._retest(classifier, candidates, problem.labels, problem.targets) & ~clean_wrong
+        return {
+            "candidates": candidates,
+            "success": success,
+            "misclassified": clean_wrong,
+            "distances": problem.geometry.distance(candidates - problem.origin),
+            "queries": queries,
+            "gradients": gradients,
+            "zero_gradient": zero,
+        }
+
+    @torch.no_grad()
+    def _retest(self, classifier: Classifier, x: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        verdicts = []
+        for part in passes(len(x), pass_size(classifier)):
+            logits = sum((classifier(x[part]) for _ in range(self.repeats - 1)), start=classifier(x[part]))
+            verdicts.append(fooled(logits, labels[part], None if targets is None else targets[part]))
+        return torch.cat(verdicts)
+
+
+def check_indices(indices: Tensor, count: int) -> Tensor:
+    """Sample numbers must be int64 ``(count,)``."""
+    if indices.shape != (count,) or indices.dtype != torch.int64:
+        raise ConfigError(f"indices must be int64 ({count},), got {indices.dtype} {tuple(indices.shape)}")
+    return indices
+
+
+def _default_batch(images: Tensor) -> int:
+    per_image = images[0].numel() * images.element_size()
+    return max(16, min(_BATCH_MOST, _BATCH_BYTES // per_image))

@@ -1,0 +1,184 @@
+"""The engine of the iterative gradient attacks.
+
+It owns the loop: restarts, the active set (a sample that is fooled leaves the batch at once), the closest
+point so far, query counting and budgets. An attack on it states only where it starts and how it steps.
+Projection happens here, on the iterate and outside of autograd: a clamp inside the differentiated path zeroes
+gradients at the bounds and makes a model look robust.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hauberk.attacks.attack import Attack, Outcome, Problem
+from hauberk.attacks.objectives import CrossEntropy, Objective, attacker_margin, fooled, objective
+from hauberk.attacks.oracle import Look, Oracle
+from hauberk.core.errors import ConfigError
+from hauberk.threats import Knowledge, Streams
+
+
+@dataclass(eq=False)
+class Batch:
+    """The active samples of one restart.
+
+    Args:
+        rows: their positions in the problem.
+        memory: what the attack's step remembers per sample; its tensors are cut along with the rest.
+    """
+
+    rows: Tensor
+    origin: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    streams: Streams
+    x: Tensor
+    memory: dict[str, Tensor] = field(default_factory=dict)
+
+    def keep(self, kept: Tensor) -> Batch:
+        """The samples where the boolean ``kept`` is True."""
+        return Batch(
+            self.rows[kept],
+            self.origin[kept],
+            self.labels[kept],
+            None if self.targets is None else self.targets[kept],
+            self.streams[kept],
+            self.x[kept],
+            {name: tensor[kept] for name, tensor in self.memory.items()},
+        )
+
+
+class Record:
+    """The closest point seen for each sample, over all restarts."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.candidates = problem.origin.clone()
+        self.margin = torch.full_like(problem.labels, -torch.inf, dtype=torch.float32)
+        self.won = torch.zeros_like(problem.labels, dtype=torch.bool)
+        self.queries = problem.queries.clone()
+        self.gradients = torch.zeros_like(problem.queries)
+        self.zero_gradient = torch.zeros_like(self.won)
+
+    def note(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Take in the logits at ``batch.x``; returns which samples of the batch are fooled."""
+        margin = attacker_margin(logits, batch.labels, batch.targets).float()
+        won = fooled(logits, batch.labels, batch.targets)
+        better = won | (margin > self.margin[batch.rows])
+        rows = batch.rows[better]
+        self.candidates[rows] = batch.x[better]
+        self.margin[rows] = margin[better]
+        self.won[rows] |= won[better]
+        return won
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GradientAttack(Attack):
+    """Base of FGSM, PGD and their kin.
+
+    Args:
+        objective: what is climbed: ``cross-entropy``, ``margin``, ``dlr``, or an ``Objective``.
+        eot: forward passes averaged at each point, for randomised models.
+
+    Cost: for each sample still standing ``steps`` backward and ``steps + 1`` forward passes a restart, times
+    ``eot``.
+    """
+
+    needs: ClassVar[Knowledge] = Knowledge.WHITE_BOX
+
+    objective: Objective | str = CrossEntropy()
+    eot: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "objective", objective(self.objective))
+        require_count("eot", self.eot, type(self).__name__)
+
+    @property
+    def repeats(self) -> int:
+        return self.eot
+
+    @property
+    @abstractmethod
+    def _rounds(self) -> tuple[int, int]:
+        """(restarts, steps)"""
+
+    def start(self, problem: Problem, batch: Batch, restart: int) -> Tensor:
+        """Where a restart begins; projected by the engine."""
+        return batch.origin.clone()
+
+    @abstractmethod
+    def step(self, number: int, problem: Problem, batch: Batch, look: Look) -> Tensor:
+        """The next points for step ``number`` (from 0); projected by the engine."""
+
+    def ticks(self) -> int:
+        restarts, steps = self._rounds
+        return restarts * steps
+
+    def run(self, problem: Problem) -> Outcome:
+        assert not isinstance(self.objective, str)
+        oracle = Oracle(problem.classifier, self.objective, eot=self.eot, gradients_from=problem.gradients_from)
+        record = Record(problem)
+        restarts, steps = self._rounds
+        for restart in range(restarts):
+            standing = (~record.won).nonzero().squeeze(1)
+            done = self._climb(problem, oracle, record, standing, restart) if len(standing) else 0
+            problem.progress.advance(steps - done, f"{float(record.won.float().mean()):.0%} fooled")
+        return Outcome(record.candidates, record.queries, record.gradients, record.zero_gradient)
+
+    def _climb(self, problem: Problem, oracle: Oracle, record: Record, rows: Tensor, restart: int) -> int:
+        """One restart; returns how many progress ticks it reported."""
+        batch = Batch(
+            rows,
+            problem.origin[rows],
+            problem.labels[rows],
+            None if problem.targets is None else problem.targets[rows],
+            problem.streams[rows].fork(restart),
+            problem.origin[rows],
+        )
+        batch.x = problem.project(batch.origin, self.start(problem, batch, restart))
+        _, steps = self._rounds
+        for number in range(steps):
+            batch = self._within_budget(problem, record, batch)
+            if not len(batch.rows):
+                return number
+            look = oracle.look(batch.x, batch.labels, batch.targets)
+            record.queries[batch.rows] += self.eot
+            record.gradients[batch.rows] += self.eot
+            if number == 0 and restart == 0:
+                record.zero_gradient[batch.rows] = (look.gradient == 0).flatten(1).all(dim=1)
+            won = record.note(batch, look.logits)
+            if bool(won.any()):
+                kept = ~won
+                batch = batch.keep(kept)
+                look = Look(look.logits[kept], look.loss[kept], look.gradient[kept])
+                if not len(batch.rows):
+                    return number
+            batch.x = problem.project(batch.origin, self.step(number, problem, batch, look))
+            problem.progress.advance(1, f"{float(record.won.float().mean()):.0%} fooled")
+        batch = self._within_budget(problem, record, batch)
+        if len(batch.rows):
+            record.queries[batch.rows] += self.eot
+            record.note(batch, oracle.logits(batch.x))
+        return steps
+
+    def _within_budget(self, problem: Problem, record: Record, batch: Batch) -> Batch:
+        """Drop samples for which one more question would exceed the query budget."""
+        budget = problem.threat.queries
+        if budget is None:
+            return batch
+        return batch.keep(record.queries[batch.rows] + self.eot <= budget)
+
+
+def require_count(name: str, value: object, where: str) -> None:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{where}: {name} must be a whole number of at least 1, got {value!r}")
+
+
+def require_positive(name: str, value: float | None, where: str) -> None:
+    """None, or a number above 0."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise ConfigError(f"{where}: {name} must be above 0, got {value!r}")

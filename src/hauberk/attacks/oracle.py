@@ -1,0 +1,115 @@
+"""What an attacker may ask of the model: logits, and gradients of an objective with respect to the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hauberk.attacks.objectives import Objective
+from hauberk.core.errors import UnsupportedModel
+from hauberk.models import Classifier
+from hauberk.models.twin import pass_size, passes
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a batch of points.
+
+    Args:
+        logits: ``(n, classes)``, averaged over the repeats of a randomised model.
+        loss: the objective, ``(n,)``.
+        gradient: of the objective with respect to the points, same shape as they.
+    """
+
+    logits: Tensor
+    loss: Tensor
+    gradient: Tensor
+
+
+class Oracle:
+    """Asks a classifier, in passes of a size that suits the machine.
+
+    Args:
+        classifier: the model under attack; its logits decide.
+        objective: the loss whose gradient is wanted.
+        eot: how many forward passes to average over, for randomised models (expectation over
+            transformation, Athalye et al., ICML 2018).
+        gradients_from: a differentiable stand-in whose gradients are used in place of the classifier's own:
+            a copy with straight-through layers (BPDA) or a substitute model (transfer).
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        objective: Objective,
+        *,
+        eot: int = 1,
+        gradients_from: Classifier | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.objective = objective
+        self.eot = eot
+        self.source = gradients_from if gradients_from is not None else classifier
+        self._size = pass_size(classifier)
+
+    @torch.no_grad()
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` without a gradient."""
+        parts = []
+        for part in passes(len(x), self._size):
+            total = self.classifier(x[part])
+            for _ in range(self.eot - 1):
+                total = total + self.classifier(x[part])
+            parts.append(total / self.eot if self.eot > 1 else total)
+        return torch.cat(parts)
+
+    def look(self, x: Tensor, labels: Tensor, targets: Tensor | None) -> Look:
+        """Logits, loss and gradient at ``x``.
+
+        Raises:
+            UnsupportedModel: the model has no gradient with respect to its input.
+        """
+        looks = [
+            self._look_once(x[part], labels[part], None if targets is None else targets[part])
+            for part in passes(len(x), self._size)
+        ]
+        if len(looks) == 1:
+            return looks[0]
+        return Look(
+            torch.cat([one.logits for one in looks]),
+            torch.cat([one.loss for one in looks]),
+            torch.cat([one.gradient for one in looks]),
+        )
+
+    def _look_once(self, x: Tensor, labels: Tensor, targets: Tensor | None) -> Look:
+        point = x.detach().requires_grad_(True)
+        gradient: Tensor | None = None
+        logits: Tensor | None = None
+        loss: Tensor | None = None
+        for _ in range(self.eot):
+            with torch.enable_grad():
+                answer = self.source(point)
+                each = self.objective(answer, labels, targets)
+                slope = None
+                if each.requires_grad:
+                    (slope,) = torch.autograd.grad(each.sum(), point, allow_unused=True)
+            if slope is None:
+                raise UnsupportedModel(
+                    "the model has no gradient with respect to its input (something in it is detached or not "
+                    "differentiable), so gradient attacks cannot be used",
+                    hint="give gradients_from=a differentiable stand-in (BPDA), or use an attack that needs "
+                    "only scores or labels",
+                )
+            gradient = slope if gradient is None else gradient + slope
+            logits = answer.detach() if logits is None else logits + answer.detach()
+            loss = each.detach() if loss is None else loss + each.detach()
+        assert gradient is not None
+        assert logits is not None
+        assert loss is not None
+        if self.source is not self.classifier:
+            return Look(self.logits(x), loss / self.eot, gradient)
+        if self.eot > 1:
+            logits, loss = logits / self.eot, loss / self.eot
+        return Look(logits, loss, gradient)

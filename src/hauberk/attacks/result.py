@@ -1,0 +1,47 @@
+"""What an attack hands out: candidates. Whether they count is for the evaluation to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """Candidates and what they cost, one row per image.
+
+    Args:
+        candidates: adversarial inputs, shape of the images; inside the ball and the bounds. Where the attack
+            failed, the point at which it came closest.
+        success: boolean ``(n,)``, re-tested on the classifier itself after the final projection. False for
+            images that were misclassified from the start.
+        misclassified: boolean ``(n,)``: wrong without any attack; their candidate is the image itself.
+        distances: ``(n,)`` in the threat's norm.
+        queries: int64 ``(n,)``: forward passes spent on each image.
+        gradients: int64 ``(n,)``: backward passes spent on each image.
+        zero_gradient: boolean ``(n,)``: the first gradient was exactly zero, a sign of masking.
+        recipe: the attack with its settings, as text.
+        seconds: wall clock.
+    """
+
+    candidates: Tensor
+    success: Tensor
+    misclassified: Tensor
+    distances: Tensor
+    queries: Tensor
+    gradients: Tensor
+    zero_gradient: Tensor
+    recipe: str
+    seconds: float
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of images that are classified rightly and stayed so under this attack."""
+        return 1.0 - float((self.success | self.misclassified).float().mean())
+
+    def __repr__(self) -> str:
+        return (
+            f"AttackResult({self.recipe}: {int(self.success.sum())} of {len(self.success)} fooled, "
+            f"accuracy {self.robust_accuracy:.1%}, {self.seconds:.1f} s)"
+        )

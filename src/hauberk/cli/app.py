@@ -1,0 +1,130 @@
+"""The command group, and what errors look like: ``error: …``, ``hint: …`` and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from importlib import metadata
+
+import click
+
+from hauberk.core.errors import HauberkError
+
+_VERBS = {
+    "quickstart": "train, attack, harden, measure and report on embedded data",
+    "run": "carry out a recipe",
+    "train": "train a built-in network",
+    "import": "bring in a Keras, ONNX, torch.export or state_dict model",
+    "attack": "attack a model package",
+    "harden": "make a hardened model package",
+    "evaluate": "measure accuracy in the worst case",
+    "report": "turn evidence into an HTML report",
+    "info": "show what a model package is",
+}
+
+_INTERRUPTED = 130  # what shells expect after Ctrl-C
+
+
+class _Verbs(click.Group):
+    """Commands that are imported when they are called: ``hauberk --help`` starts without torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"hauberk.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in _VERBS:
+            near = difflib.get_close_matches(name, _VERBS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"verbs: {', '.join(_VERBS)}"
+            raise click.UsageError(f"no such verb '{name}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.group(
+    cls=_Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: hauberk quickstart --out runs/first, then open runs/first/report.html",
+)
+@click.version_option(metadata.version("hauberk"), message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def group(ctx: click.Context, debug: bool) -> None:
+    """Armour for deep-learning models: train, attack, harden, measure, and leave evidence."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code is 0, 1, 2 or 3, or 130 after Ctrl-C."""
+    debug = "--debug" in arguments
+    if debug:  # wherever it stands
+        arguments = ["--debug", *(one for one in arguments if one != "--debug")]
+    try:
+        result = group.main(args=arguments, prog_name="hauberk", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return _stopped()
+    except KeyboardInterrupt:
+        return _stopped()
+    except click.ClickException as error:
+        return _usage(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 (the last line of defence turns everything into one clear line)
+        if debug:
+            traceback.print_exc()
+        return _failed(error)
+
+
+def _say(message: str, hint: str | None) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def _stopped() -> int:
+    _say("stopped", "the same command goes on where it stopped, if it was hauberk run or quickstart")
+    return _INTERRUPTED
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "hauberk"
+    _say(error.format_message().replace("\n", " "), f"{path} --help")
+    return 2
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, HauberkError):
+        _say(str(error), error.hint)
+        return error.exit_code
+    if isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error):
+        _say("out of memory", "use fewer --samples, or a smaller --batch-size")
+        return 3
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        _say(f"{error.strerror or error}{where}", None)
+        return 3
+    first = (str(error).splitlines() or [""])[0]
+    _say(
+        f"unexpected {type(error).__name__}: {first}", "run again with --debug for the traceback, and report it"
+    )
+    return 3

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hauberk.cli import common
+
+
+@click.command(
+    "attack",
+    epilog="Example: hauberk attack models/plain --data mnist --attack pgd --eps 0.3 --steps 40 --restarts 5",
+)
+@common.package_argument
+@common.data_option
+@click.option("--attack", "name", default="pgd", show_default=True, metavar="NAME",
+              help="fgsm, r-fgsm, bim, pgd, mi-fgsm or apgd.")  # fmt: skip
+@common.threat_options
+@click.option(
+    "--steps", type=int, default=None, metavar="N", help="Gradient steps [default: the attack's own]."
+)
+@click.option(
+    "--restarts", type=int, default=None, metavar="R", help="Random starts [default: the attack's own]."
+)
+@click.option("--targets", type=int, default=None, metavar="CLASS", help="Make it say this class (targeted).")
+@common.samples_option
+@common.set_option
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Write the adversarial images (safetensors).")  # fmt: skip
+@common.evidence_option
+@common.seed_option
+@common.device_option
+@common.json_option
+def command(
+    package: Path,
+    data: str,
+    name: str,
+    norm: str,
+    eps: float,
+    steps: int | None,
+    restarts: int | None,
+    targets: int | None,
+    samples: int | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    evidence: Path | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Attack a model package with one attack; the figures are the judge's, not the attack's."""
+    from hauberk import attacks, datasets
+    from hauberk.evaluation import attack_report
+    from hauberk.models import load
+    from hauberk.threats import ThreatModel, geometry
+
+    given: dict[str, Any] = common.parse_settings(settings)
+    given |= {key: value for key, value in (("steps", steps), ("restarts", restarts)) if value is not None}
+    attack = attacks.make(name, **given)
+    threat = ThreatModel(geometry(norm, eps), targeted=targets is not None)
+    model = load(package, device=common.check_device(device))
+    test = datasets.load(data, split="test").head(samples)
+    report = attack_report(
+        model, test, threat, attack, target=targets, seed=seed, name=package.resolve().name,
+        progress=common.Bars(),
+    )  # fmt: skip
+    common.keep(report.evidence, common.evidence_folder(package, evidence), package)
+    if out is not None:
+        report.save_candidates(out)
+        common.say(f"adversarial images: {out}")
+    result = report.evidence.result
+    if as_json:
+        common.print_json(
+            {
+                "attack": name,
+                "recipe": repr(attack),
+                "threat": threat.describe(),
+                "seed": seed,
+                **{key: value for key, value in result.items() if key != "gallery"},
+                "evidence": report.evidence.digest,
+            }
+        )
+        return
+    low, high = result["interval"]
+    click.echo(f"{attack!r}")
+    click.echo(f"clean accuracy   {result['clean_accuracy']:7.2%}  on {result['samples']} images")
+    click.echo(f"under attack     {result['accuracy']:7.2%}  [{low:.1%}, {high:.1%}]")
+    click.echo(
+        f"fooled           {result['broke']} images, median distance {result['distance_median'] or 0:.4g}"
+    )

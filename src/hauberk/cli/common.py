@@ -1,0 +1,137 @@
+"""What the verbs share: options defined once, progress bars, where evidence goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from hauberk.core.errors import ConfigError, EnvironmentFailure
+from hauberk.core.evidence import Evidence
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+package_argument = click.argument("package", metavar="PKG", type=click.Path(path_type=Path))
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Names all random choices.")
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+force_option = click.option("--force", is_flag=True, help="Replace an earlier package at --out.")
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A further setting; repeatable."
+)
+data_option = click.option("--data", required=True, metavar="NAME", help="digits, mnist or fashion.")
+samples_option = click.option(
+    "--samples", type=int, default=None, metavar="N", help="The first N test images [default: all]."
+)
+evidence_option = click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Where the record goes [default: the folder 'evidence' beside PKG].",
+)
+
+
+def threat_options(command: _Command) -> _Command:
+    """``--norm`` and ``--eps``."""
+    command = click.option(
+        "--eps", type=float, required=True, metavar="E", help="Radius, in the model's own input scale."
+    )(command)
+    return click.option(
+        "--norm", default="linf", show_default=True, metavar="NORM", help="linf, l2, l1 or l0."
+    )(command)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """``key=value`` pairs with TOML values; a bare word is a string."""
+    result: dict[str, Any] = {}
+    for one in settings:
+        key, equals, text = one.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key.isidentifier():
+            raise ConfigError(f"--set takes KEY=VALUE, got '{one}'")
+        try:
+            result[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            result[key] = text
+    return result
+
+
+def check_device(name: str) -> str:
+    """The device, if this machine has it."""
+    import torch
+
+    try:
+        torch.zeros(1, device=torch.device(name))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise EnvironmentFailure(f"device '{name}' cannot be used: {reason}", hint="--device cpu") from error
+    return name
+
+
+def evidence_folder(package: Path, chosen: Path | None) -> Path:
+    """Where a verb that looks at ``package`` leaves its record."""
+    return chosen or package.resolve().parent / "evidence"
+
+
+def keep(evidence: Evidence, folder: Path, package: Path) -> Path:
+    """Save a record under the package's name and say where it is."""
+    stem = f"{evidence.kind}-{package.resolve().name}-{evidence.digest[7:15]}"
+    path = evidence.save(folder, stem)
+    click.echo(f"evidence: {path}", err=True)
+    return path
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def say(text: str) -> None:
+    """News for the person at the terminal; never part of the result."""
+    click.echo(text, err=True)
+
+
+class Bars:
+    """Progress bars on standard error; plain lines where that is not a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def begin(self, title: str, total: int) -> None:
+        self.end()
+        if not sys.stderr.isatty():
+            self._console.print(f"{title} …", highlight=False)
+            return
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+        )
+        self._bars.start()
+        self._task = self._bars.add_task(title, total=total, note="")
+
+    def advance(self, ticks: int = 1, note: str = "") -> None:
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, advance=ticks, note=note)
+
+    def end(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None

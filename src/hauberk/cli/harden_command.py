@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import click
+
+from hauberk.cli import common
+
+
+@click.command(
+    "harden",
+    epilog="Example: hauberk harden models/plain --data mnist --method pgd --eps 0.3 --out models/hard",
+)
+@common.package_argument
+@common.data_option
+@click.option("--method", default="pgd", show_default=True, metavar="NAME", help="pgd or fgsm-augment.")
+@common.threat_options
+@click.option("--epochs", type=int, default=None, metavar="N", help="[default: the method's own]")
+@click.option(
+    "--samples", type=int, default=None, metavar="N", help="The first N training images [default: all]."
+)
+@common.set_option
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
+@common.force_option
+@common.seed_option
+@common.device_option
+@common.json_option
+def command(
+    package: Path,
+    data: str,
+    method: str,
+    norm: str,
+    eps: float,
+    epochs: int | None,
+    samples: int | None,
+    settings: tuple[str, ...],
+    out: Path,
+    force: bool,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Make a hardened copy of a model package.
+
+    --set takes settings of the method (steps=7, warmup=0.3, fresh=true) and of its training plan
+    (batch_size=64, learning_rate=0.002, averaging=0.998).
+    """
+    from hauberk import datasets, defenses
+    from hauberk.core.files import refuse_overwrite
+    from hauberk.models import load, save
+    from hauberk.models.training import TrainingPlan, accuracy
+    from hauberk.threats import geometry
+
+    refuse_overwrite(out, force=force)
+    threat = geometry(norm, eps)
+    given = common.parse_settings(settings)
+    plan_keys = {one.name for one in fields(TrainingPlan)}
+    defense = defenses.make(
+        method, epochs=epochs, **{key: value for key, value in given.items() if key not in plan_keys}
+    )
+    plan = {key: value for key, value in given.items() if key in plan_keys}
+    defense = replace(defense, plan=replace(defense.plan, **plan))
+    model = load(package, device=common.check_device(device))
+    learning = datasets.load(data).head(samples)
+    hardened = defense.fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
+    written = save(hardened, out, overwrite=force)
+    test = datasets.load(data, split="test")
+    right = accuracy(hardened, test.images, test.labels)
+    if as_json:
+        common.print_json(
+            {
+                "package": str(out),
+                "digest": written.digest,
+                "model": written.model_digest,
+                "test_accuracy": right,
+                "history": hardened.evidence[-1].result["history"],
+            }
+        )
+    else:
+        click.echo(f"{out}: {method} at {norm} {eps:g}, {right:.2%} clean on {len(test)} test images")
+        click.echo(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {eps:g}")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hauberk.cli import common
+
+
+def _numbers(text: str, option: str, kind: type) -> list[Any]:
+    from hauberk.core.errors import ConfigError
+
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option} takes numbers separated by commas, got '{text}'") from None
+
+
+@click.command("import", epilog="Example: hauberk import mnist_model.h5 --out models/mine")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--factory", default=None, metavar="MODULE:FUNCTION", help="Builds the network for a file of weights."
+)
+@click.option("--args", "arguments", default=None, metavar="JSON", help="Keyword arguments of the factory.")
+@click.option("--input-shape", default=None, metavar="C,H,W", help="Shape of one image.")
+@click.option("--labels", default=None, metavar="A,B,...", help="Names of the classes [default: 0, 1, ...].")
+@click.option(
+    "--bounds", default="0,1", show_default=True, metavar="LOW,HIGH", help="Valid range of the input."
+)
+@click.option("--mean", default=None, metavar="M,...", help="Subtracted per channel, inside the package.")
+@click.option("--std", default=None, metavar="S,...", help="Divided by per channel, inside the package.")
+@click.option("--outputs", type=click.Choice(["logits", "probabilities", "log-probabilities"]), default=None)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
+@common.force_option
+@common.json_option
+def command(
+    file: Path,
+    factory: str | None,
+    arguments: str | None,
+    input_shape: str | None,
+    labels: str | None,
+    bounds: str,
+    mean: str | None,
+    std: str | None,
+    outputs: Any,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Bring in a model: Keras (.h5, .keras), ONNX, torch.export (.pt2), or weights (.safetensors, .pt) with a
+    factory. Naming a factory allows its code to run, now and when the package is loaded on this account."""
+    from hauberk.core.errors import ConfigError
+    from hauberk.core.files import refuse_overwrite
+    from hauberk.models import save
+    from hauberk.models.importing import import_model
+
+    refuse_overwrite(out, force=force)
+    if (mean is None) != (std is None):
+        raise ConfigError("--mean and --std go together")
+    try:
+        parsed = json.loads(arguments) if arguments else None
+    except ValueError as error:
+        raise ConfigError(f"--args is not valid JSON: {error}") from error
+    if parsed is not None and not isinstance(parsed, dict):
+        raise ConfigError("--args takes a JSON object, such as '{\"width\": 32}'")
+    limits = _numbers(bounds, "--bounds", float)
+    if len(limits) != 2:
+        raise ConfigError(f"--bounds takes LOW,HIGH, got '{bounds}'")
+    imported = import_model(
+        file,
+        factory=factory,
+        args=parsed,
+        input_shape=tuple(_numbers(input_shape, "--input-shape", int)) if input_shape else None,
+        labels=labels.split(",") if labels else None,
+        bounds=(limits[0], limits[1]),
+        normalization=(_numbers(mean, "--mean", float), _numbers(std, "--std", float))
+        if mean and std
+        else None,
+        outputs=outputs,
+    )
+    package = save(imported.classifier, out, overwrite=force)
+    result = imported.evidence.result
+    if as_json:
+        common.print_json(
+            {"package": str(out), "digest": package.digest, "model": package.model_digest, **result}
+        )
+        return
+    shape = "x".join(map(str, imported.classifier.input_shape))
+    click.echo(f"{out}: input {shape}, {imported.classifier.num_classes} classes")
+    for line in result.get("conversions", []):
+        click.echo(f"  {line}")
+    if result.get("largest_difference") is not None:
+        click.echo(f"  largest difference from the original's outputs: {result['largest_difference']:.2g}")

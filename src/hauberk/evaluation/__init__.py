@@ -1,0 +1,23 @@
+"""Runs attacks, judges every candidate itself, and writes down what it saw. Knows nothing of defences."""
+
+from hauberk.evaluation.curves import accuracy_curve, radii_up_to
+from hauberk.evaluation.evaluate import AttackRow, Evaluation, Verdict, evaluate
+from hauberk.evaluation.intervals import wilson
+from hauberk.evaluation.judge import Judgement, judge
+from hauberk.evaluation.single import AttackReport, attack_report
+from hauberk.evaluation.standard import standard_attacks
+
+__all__ = [
+    "AttackReport",
+    "AttackRow",
+    "Evaluation",
+    "Judgement",
+    "Verdict",
+    "accuracy_curve",
+    "attack_report",
+    "evaluate",
+    "judge",
+    "radii_up_to",
+    "standard_attacks",
+    "wilson",
+]

@@ -1,0 +1,103 @@
+"""Accuracy against radius: where a model starts to fall, and whether it falls as an honest one does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from hauberk.attacks import PGD, Attack
+from hauberk.core.errors import ConfigError
+from hauberk.core.evidence import Evidence
+from hauberk.core.progress import SILENT, Progress
+from hauberk.datasets import Dataset
+from hauberk.evaluation.intervals import wilson
+from hauberk.evaluation.judge import judge, predictions
+from hauberk.models import Classifier
+from hauberk.models.checks import check_classifier, check_images, check_labels
+from hauberk.threats import Geometry, ThreatModel
+
+DEFAULT_ATTACK = PGD(objective="margin", steps=40)
+
+
+def accuracy_curve(
+    classifier: Classifier,
+    data: Dataset,
+    threat: ThreatModel | Geometry,
+    radii: Sequence[float],
+    *,
+    attack: Attack = DEFAULT_ATTACK,
+    seed: int = 0,
+    name: str = "model",
+    progress: Progress = SILENT,
+) -> Evidence:
+    """Evidence of kind ``curve``: accuracy at each radius, 0 being the clean one.
+
+    A sample that falls at one radius falls at all larger ones, so each radius attacks only what is left.
+
+    Args:
+        threat: its own eps marks the curve; ``radii`` are what is measured.
+        radii: any order, each at least 0.
+    """
+    started = time.perf_counter()
+    threat = ThreatModel.of(threat)
+    check_classifier(classifier)
+    images = check_images(classifier, data.images)
+    labels = check_labels(classifier, data.labels, len(images))
+    if not radii or min(radii) < 0:
+        raise ConfigError(f"a curve needs radii of at least 0, got {list(radii)!r}")
+    standing = predictions(classifier, images) == labels
+    points = [_point(0.0, standing)]
+    for eps in sorted(set(radii) - {0}):
+        rows = standing.nonzero().squeeze(1)
+        if len(rows):
+            standing[
+                rows[_fallen(classifier, images, labels, threat.with_eps(eps), rows, attack, seed, progress)]
+            ] = False
+        points.append(_point(eps, standing))
+    return Evidence(
+        kind="curve",
+        subject={"name": name, "digest": classifier.digest},
+        inputs={"dataset": data.describe()},
+        parameters={"threat": threat.describe(), "attack": repr(attack)},
+        result={"points": points, "samples": len(images)},
+        seed=seed,
+        parents=(classifier.evidence[-1].digest,) if classifier.evidence else (),
+        duration_s=round(time.perf_counter() - started, 3),
+    )
+
+
+def _fallen(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    threat: ThreatModel,
+    rows: Tensor,
+    attack: Attack,
+    seed: int,
+    progress: Progress,
+) -> Tensor:
+    """Boolean ``(len(rows),)``: broken at this radius, as the judge sees it."""
+    result = attack(classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, progress=progress)
+    return judge(classifier, images[rows], result.candidates, labels[rows], threat).broken
+
+
+def _point(eps: float, standing: Tensor) -> dict[str, Any]:
+    right = int(standing.sum())
+    return {
+        "eps": float(eps),
+        "accuracy": right / len(standing),
+        "interval": list(wilson(right, len(standing))),
+    }
+
+
+def radii_up_to(eps: float, *, factor: float = 4 / 3, count: int = 8) -> list[float]:
+    """Evenly spaced radii from 0 past ``eps``, which is one of them."""
+    inner = max(1, round(count / factor))
+    step = eps / inner
+    return [round(step * number, 6) for number in range(int(inner * factor) + 1)]
+
+
+__all__ = ["DEFAULT_ATTACK", "accuracy_curve", "radii_up_to"]

@@ -1,0 +1,20 @@
+"""Evidence in, documents out: what was measured, for people who must decide and for programs that must check.
+
+    render_html(evidence)            one page: no network, no script, prints, English or Chinese
+    render_json(evidence)            the same figures for programs
+    save_pictures(evidence, folder)  grids and a story as PNG, charts as SVG
+
+A report knows evidence only. It never sees a model, runs nothing and computes no accuracy of its own, so it can
+be drawn again years later from the files alone, by somebody who does not trust those who made them. Evidence is
+read as untrusted input: a malformed document ends in one error that names it.
+
+Inside: ``fields`` reads documents, ``summary`` turns them into ``views``, ``judge`` decides what is said and
+``words`` says it in two languages; ``charts`` and ``figures`` draw lines, ``images``, ``canvas`` and
+``pictures`` draw pixels; ``html`` and ``document`` put it together.
+"""
+
+from hauberk.reports.document import render_json
+from hauberk.reports.html import render_html
+from hauberk.reports.pictures import save_pictures
+
+__all__ = ["render_html", "render_json", "save_pictures"]

@@ -1,0 +1,41 @@
+"""What a reader is told in words: how a model fares, whether FGSM misleads, which terms need explaining."""
+
+from __future__ import annotations
+
+from hauberk.reports.views import Model, Summary
+
+_BROKEN, _WEAK, _PARTLY = 0.1, 0.5, 0.8  # shares of the right answers that withstood the attacks
+_MISLEADS = 0.2  # FGSM alone leaves this much more accuracy than the worst case
+_TERMS = ("clean", "adversarial", "threat", "radius", "worst", "interval", "training", "masking")
+_ATTACK_TERMS = ("fgsm", "bim", "pgd", "apgd", "square")
+
+
+def level(model: Model) -> str:
+    """``useless``, ``broken``, ``weak``, ``partly`` or ``holds``, by the share of right answers left."""
+    if model.clean == 0:
+        return "useless"
+    kept = model.robust / model.clean
+    return next((word for word, most in _LEVELS if kept < most), "holds")
+
+
+_LEVELS = (("broken", _BROKEN), ("weak", _WEAK), ("partly", _PARTLY))
+
+
+def misled_by_fgsm(summary: Summary) -> list[tuple[Model, str, float]]:
+    """The models that look better under FGSM alone than they are, with the attack's name and its accuracy."""
+    return [
+        (model, row.name, row.alone_accuracy)
+        for model in summary.models
+        for row in model.attacks
+        if row.name.casefold() == "fgsm"
+        and row.alone_accuracy is not None
+        and row.alone_accuracy - model.robust >= _MISLEADS - 1e-9
+    ]
+
+
+def terms(summary: Summary) -> list[str]:
+    """The glossary's entries this report needs."""
+    names = [row.name for model in summary.models for row in model.attacks]
+    names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
+    used = {name.casefold() for name in names}
+    return [*_TERMS, *(one for one in _ATTACK_TERMS if any(name.startswith(one) for name in used))]

@@ -1,0 +1,258 @@
+"""Evidence in, view records out: which documents count, in which order, every value checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from hauberk.core.canonical import digest
+from hauberk.core.errors import DataError
+from hauberk.core.evidence import Evidence
+from hauberk.reports.fields import Fields, visible
+from hauberk.reports.images import decode
+from hauberk.reports.views import (
+    AttackRow,
+    Curve,
+    Epoch,
+    History,
+    Import,
+    Interval,
+    Link,
+    Model,
+    Sample,
+    Single,
+    Summary,
+    Threat,
+)
+
+MOST_PICTURES = 12  # of one gallery; more do not help a reader
+_HISTORIES = ("training", "hardening")
+_HUGE = 1e100  # a diverged loss may be large, but sums and scales of it must stay finite
+T = TypeVar("T")
+
+
+def summarize(evidence: Sequence[Evidence]) -> Summary:
+    """Read documents into one ``Summary``; of two that answer the same question the latest counts.
+
+    Raises:
+        DataError: no documents, or one that does not fit its schema.
+    """
+    if not evidence:
+        raise DataError("a report needs at least one evidence document", hint="run an evaluation first")
+    documents = [Fields.of(one) for one in evidence]
+    chosen = _latest(documents)
+    return Summary(
+        models=_read(chosen, _model, "evaluation"),
+        singles=_read(chosen, _single, "attack"),
+        curves=_read(chosen, _curve, "curve"),
+        histories=_read(chosen, _history, *_HISTORIES),
+        imports=_read(chosen, _import, "import"),
+        chain=_chain(documents, {one.digest for one in chosen}),
+    )
+
+
+def _read(chosen: list[Fields], reader: Callable[[Fields], T], *kinds: str) -> tuple[T, ...]:
+    return tuple(reader(one) for one in chosen if one.text("kind") in kinds)
+
+
+def _latest(documents: list[Fields]) -> list[Fields]:
+    """One document per question, in the order in which the questions first came up."""
+    found: dict[str, Fields] = {}
+    for one in documents:
+        key = _question(one)
+        if key not in found or one.text("created") >= found[key].text("created"):
+            found[key] = one
+    return list(found.values())
+
+
+def _question(document: Fields) -> str:
+    """What a document answers: two with the same question are two answers, and the later one counts."""
+    kind = document.text("kind")
+    parts: list[Any] = [kind, _name(document)]
+    if kind in ("evaluation", "attack", "curve"):
+        parts.append(_threat(document).__dict__)
+    if kind in ("attack", "curve"):
+        parts.append(document.section("parameters").recipe("attack"))
+    return digest(parts)
+
+
+def _name(document: Fields) -> str:
+    return document.section("subject").text("name")
+
+
+def _model_digest(document: Fields) -> str:
+    return document.section("subject").maybe_text("digest") or ""
+
+
+def _threat(document: Fields) -> Threat:
+    threat = document.section("parameters").section("threat")
+    return Threat(
+        norm=threat.text("norm"),
+        eps=threat.number("eps", 0, _HUGE),
+        targeted=threat.flag("targeted"),
+        knowledge=threat.text("knowledge"),
+        queries=threat.maybe_count("queries"),
+    )
+
+
+def _model(document: Fields) -> Model:
+    result = document.section("result")
+    return Model(
+        name=_name(document),
+        digest=_model_digest(document),
+        threat=_threat(document),
+        samples=result.count("samples"),
+        clean=result.fraction("clean_accuracy"),
+        clean_interval=result.interval("clean_interval"),
+        robust=result.fraction("robust_accuracy"),
+        robust_interval=result.interval("robust_interval"),
+        attacks=_attacks(result),
+        flags=tuple((flag.text("code"), flag.text("message")) for flag in result.sections("flags")),
+        gallery=_gallery(result),
+        evidence=document.digest,
+    )
+
+
+def _attacks(result: Fields) -> tuple[AttackRow, ...]:
+    """The attacks in order; a name that stands twice gets a number, so that columns stay apart."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for one in result.sections("attacks"):
+        name = one.text("name")
+        seen[name] += 1
+        rows.append(_attack(one, name if seen[name] == 1 else f"{name} ({seen[name]})"))
+    return tuple(rows)
+
+
+def _attack(one: Fields, name: str) -> AttackRow:
+    return AttackRow(
+        name=name,
+        recipe=one.recipe("recipe")[1],
+        attacked=one.count("attacked"),
+        broke=one.count("broke"),
+        alone_accuracy=one.maybe_number("alone_accuracy", 0, 1),
+        robust_after=one.maybe_number("robust_after", 0, 1),
+        queries_mean=one.maybe_number("queries_mean", 0),
+        seconds=one.maybe_number("seconds", 0),
+        invalid=one.maybe_count("invalid") or 0,
+    )
+
+
+def _gallery(result: Fields) -> tuple[Sample, ...]:
+    return tuple(_sample(one) for one in result.sections("gallery")[:MOST_PICTURES])
+
+
+def _sample(one: Fields) -> Sample:
+    original, adversarial = decode(one.section("original")), decode(one.section("adversarial"))
+    if original.shape != adversarial.shape:
+        one.fail("adversarial", f"of the original's shape {original.shape}", adversarial.shape)
+    return Sample(
+        index=one.count("index"),
+        label=one.label("label"),
+        clean_prediction=one.label("clean_prediction"),
+        prediction=one.label("prediction"),
+        by=one.maybe_text("by"),
+        distance=one.maybe_number("distance", 0),
+        original=original,
+        adversarial=adversarial,
+    )
+
+
+def _single(document: Fields) -> Single:
+    result = document.section("result")
+    attack, recipe = document.section("parameters").recipe("attack")
+    return Single(
+        name=_name(document),
+        digest=_model_digest(document),
+        threat=_threat(document),
+        attack=attack,
+        recipe=recipe,
+        samples=result.count("samples"),
+        clean=result.fraction("clean_accuracy"),
+        accuracy=result.fraction("accuracy"),
+        interval=result.interval("interval"),
+        broke=result.count("broke"),
+        queries_mean=result.maybe_number("queries_mean", 0),
+        distance_median=result.maybe_number("distance_median", 0),
+        invalid=result.maybe_count("invalid") or 0,
+        gallery=_gallery(result),
+        evidence=document.digest,
+    )
+
+
+def _curve(document: Fields) -> Curve:
+    result = document.section("result")
+    attack, recipe = document.section("parameters").recipe("attack")
+    points = sorted(_point(one) for one in result.sections("points"))
+    return Curve(
+        name=_name(document),
+        threat=_threat(document),
+        attack=attack,
+        recipe=recipe,
+        points=tuple(points),
+        samples=result.count("samples"),
+        evidence=document.digest,
+    )
+
+
+def _point(one: Fields) -> tuple[float, float, Interval]:
+    return one.number("eps", 0, _HUGE), one.fraction("accuracy"), one.interval("interval")
+
+
+def _history(document: Fields) -> History:
+    result = document.section("result")
+    epochs = sorted((_epoch(one) for one in result.sections("history")), key=lambda row: row.epoch)
+    return History(
+        name=_name(document),
+        kind=document.text("kind"),
+        method=document.section("parameters").maybe_text("method"),
+        epochs=tuple(epochs),
+        best_epoch=result.maybe_count("best_epoch"),
+        parameters_count=result.maybe_count("parameters_count"),
+        evidence=document.digest,
+    )
+
+
+def _epoch(row: Fields) -> Epoch:
+    return Epoch(
+        epoch=row.count("epoch"),
+        loss=row.maybe_number("loss", -_HUGE, _HUGE),
+        train_accuracy=row.maybe_number("train_accuracy", 0, 1),
+        held_out_accuracy=row.maybe_number("held_out_accuracy", 0, 1),
+        held_out_robust=row.maybe_number("held_out_robust", 0, 1),
+        eps=row.maybe_number("eps", 0),
+        seconds=row.maybe_number("seconds", 0),
+    )
+
+
+def _import(document: Fields) -> Import:
+    result = document.section("result")
+    return Import(
+        name=_name(document),
+        format=document.section("parameters").text("format"),
+        largest_difference=result.number("largest_difference", 0),
+        probes=result.count("probes"),
+        conversions=result.texts("conversions"),
+        evidence=document.digest,
+    )
+
+
+def _chain(documents: list[Fields], shown: set[str]) -> tuple[Link, ...]:
+    unique = {one.digest: one for one in documents}
+    return tuple(_link(one, shown=one.digest in shown) for one in unique.values())
+
+
+def _link(document: Fields, *, shown: bool) -> Link:
+    versions = document.section("versions")
+    return Link(
+        kind=document.text("kind"),
+        name=_name(document),
+        digest=document.digest,
+        parents=document.texts("parents"),
+        seed=document.maybe_count("seed"),
+        duration_s=document.number("duration_s", 0),
+        created=document.text("created"),
+        versions=tuple((visible(name), versions.text(name)) for name in versions.names()),
+        shown=shown,
+    )
