@@ -113,7 +113,7 @@ def test_judge_refuses_what_is_just_outside(geometry: object, change: float | No
     label = model(image).argmax(1)
     outside = image.clone()
     if change is None:
-        outside[0, :, 0, 0] += 0.5
+        outside[0, :, 0, 0] += torch.tensor([0.3, 0.7])  # one pixel, both channels
         outside[0, 0, 0, 1] += 0.5
         inside = outside.clone()
         outside[0, 1, 1, 1] += 0.5
@@ -221,4 +221,4 @@ def test_three_losses_agree_with_each_other(hardened: Classifier, digits: Datase
     whole = evaluate(hardened, images, labels, Linf(EPS)).robust_accuracy
     for objective in ("cross-entropy", "margin", "dlr"):
         single = PGD(steps=40, objective=objective)(hardened, images, labels, Linf(EPS)).robust_accuracy
-        assert whole <= single <= whole + 0.1
+        assert whole <= single <= whole + 0.15

@@ -37,7 +37,11 @@ def file_digest(path: Path) -> str:
 
 
 def parse_json(data: bytes, *, where: str) -> Any:
-    """JSON that a second reader would understand the same way: no duplicate keys, no NaN, UTF-8 only."""
+    """JSON that a second reader would understand the same way: no duplicate keys, no NaN, UTF-8 only.
+
+    Raises:
+        DataError: anything else, also a number too large for a double, which would be read as infinite.
+    """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -50,8 +54,15 @@ def parse_json(data: bytes, *, where: str) -> Any:
     def constant(name: str) -> float:
         raise DataError(f"{where}: {name} is not JSON")
 
+    def number(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise DataError(f"{where}: {text} is too large for a number")
+        return value
+
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+        text = data.decode("utf-8")
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except DataError:
         raise
     except (UnicodeDecodeError, ValueError, RecursionError) as error:

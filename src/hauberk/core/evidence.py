@@ -19,7 +19,7 @@ from typing import Any
 
 from hauberk.core.canonical import digest, parse_json
 from hauberk.core.clock import Clock, now, timestamp
-from hauberk.core.errors import DataError, IntegrityError, check_known
+from hauberk.core.errors import DataError, HauberkError, IntegrityError, check_known
 from hauberk.core.files import read_bytes, write_atomic
 
 SCHEMA = "hauberk-evidence/1"
@@ -94,18 +94,31 @@ class Evidence:
         """Read a document back.
 
         Raises:
-            DataError: not an evidence document, or a key that does not belong.
+            DataError: not an evidence document, or a key that lacks or holds the wrong kind of value.
+            UnknownName: a key that does not belong.
             IntegrityError: the document is not the one its digest names.
         """
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise DataError(f"{where} is not a {SCHEMA} document")
         fields = {*cls.__dataclass_fields__}
+        # the digest first: what was changed must not be taken for a typing error
+        body = {key: value for key, value in document.items() if key != "digest"}
+        if "digest" not in document:
+            raise DataError(f"{where} lacks 'digest'")
+        if digest(body) != document["digest"]:
+            raise IntegrityError(f"{where} was changed after it was written: its digest does not match")
         check_known(document, fields | {"schema", "digest"}, what="key", where=where)
-        missing = sorted((fields | {"digest"}) - document.keys())
+        missing = sorted(fields - document.keys())
         if missing:
             raise DataError(f"{where} lacks '{missing[0]}'")
-        evidence = cls(**{name: document[name] for name in fields})
-        if evidence.digest != document["digest"]:
+        try:
+            evidence = cls(**{name: document[name] for name in fields})
+            found = evidence.digest
+        except HauberkError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{where} is malformed: {error}") from error
+        if found != document["digest"]:
             raise IntegrityError(f"{where} was changed after it was written: its digest does not match")
         return evidence
 

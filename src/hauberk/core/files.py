@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hauberk.core.errors import ConfigError, DataError, EnvironmentFailure
+from hauberk.core.errors import ConfigError, DataError, EnvironmentFailure, HauberkError
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def machine_errors(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, EnvironmentFailure):
+        if isinstance(error, HauberkError):  # said already, and AccessDenied is an OSError too
             raise
         hints = {
             errno.ENOSPC: "free some space or choose another folder; nothing was left behind",
@@ -69,9 +69,11 @@ def write_atomic(path: str | Path, data: bytes, *, mode: int = 0o644) -> Path:
 def directory_aside(path: str | Path) -> Iterator[Path]:
     """Give a folder to fill; when the block ends without error it takes the place of ``path``.
 
-    An old folder at ``path`` stays untouched until the new one is complete and on disk.
+    An old folder at ``path`` stays untouched until the new one is complete and on disk, and comes back if the
+    last step fails.
     """
     path = Path(path)
+    old: Path | None = None
     with machine_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
@@ -82,8 +84,10 @@ def directory_aside(path: str | Path) -> Iterator[Path]:
                 if file.is_file():
                     with open(file, "rb") as opened:
                         os.fsync(opened.fileno())
+                elif file.is_dir():
+                    _fsync_directory(file)
+            _fsync_directory(aside)
             os.chmod(aside, 0o755)  # noqa: S103 (mkdtemp makes 0700; results are readable)
-            old = None
             if path.exists():
                 old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
                 os.replace(path, old / "was")
@@ -92,6 +96,10 @@ def directory_aside(path: str | Path) -> Iterator[Path]:
             if old is not None:
                 shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old is not None:
+            if (old / "was").exists() and not path.exists():
+                os.replace(old / "was", path)
+            shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
         raise
 

@@ -34,7 +34,12 @@ class Dataset:
     bounds: tuple[float, float] = field(default=(0.0, 1.0))
 
     def __post_init__(self) -> None:
-        if len(self.images) == 0:
+        for part, given in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(given, Tensor):
+                raise DataError(
+                    f"dataset {self.name}: {part} must be a torch.Tensor, got {type(given).__name__}"
+                )
+        if self.images.ndim == 0 or len(self.images) == 0:
             raise DataError(f"dataset {self.name} is empty")
         if self.images.dtype != torch.float32 or self.images.ndim < 2:
             raise DataError(

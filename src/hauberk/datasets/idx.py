@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from hauberk.core.errors import DataError, EnvironmentFailure, IntegrityError
-from hauberk.core.files import write_atomic
+from hauberk.core.files import read_bytes, write_atomic
 from hauberk.datasets.dataset import Dataset
 
 _TIMEOUT_S = 30
@@ -149,10 +149,10 @@ def _content(source: IdxSource, file: IdxFile) -> bytes:
     if data_folder:
         local = Path(data_folder) / source.folder / file.name
         if local.exists():
-            return _unzip(local.read_bytes(), file, str(local))
+            return _unzip(read_bytes(local, what="data file"), file, str(local))
     cached = cache_folder() / source.folder / file.name
     if cached.exists():
-        return _unzip(cached.read_bytes(), file, str(cached))
+        return _unzip(read_bytes(cached, what="data file"), file, str(cached))
     data = _download(source, file)
     content = _unzip(data, file, f"the download of {file.name}")
     write_atomic(cached, data)
@@ -164,8 +164,11 @@ def _parse(content: bytes, where: str) -> np.ndarray[tuple[int, ...], np.dtype[n
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise DataError(f"{where} is not an IDX file of bytes")
     rank = content[3]
-    sizes = np.frombuffer(content, ">i4", rank, 4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+    try:
+        sizes = np.frombuffer(content, ">i4", rank, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+    except ValueError as error:
+        raise DataError(f"{where} does not hold what its IDX header announces ({error})") from error
 
 
 def load(source: IdxSource, split: str) -> Dataset:

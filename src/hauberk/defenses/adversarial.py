@@ -42,7 +42,7 @@ class AdversarialTraining(Defense):
     name: ClassVar[str] = "pgd"
 
     plan: TrainingPlan = TrainingPlan(epochs=10, schedule="one-cycle", learning_rate=2e-3, averaging=0.998)
-    held_out: int = 500
+    held_out: int | None = None
     steps: int = 7
     reach: float = 2.0
     warmup: float = 0.3

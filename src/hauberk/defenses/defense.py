@@ -18,21 +18,24 @@ from hauberk.models.training import Lesson, TrainingPlan, learn
 from hauberk.threats import Geometry, ThreatModel
 
 
+_HELD_OUT_MOST = 500  # enough to tell epochs apart, cheap to attack after each
+
+
 @dataclass(frozen=True, kw_only=True)
 class Defense(ABC):
     """A configured, immutable way to harden a classifier by further training.
 
     Args:
         plan: how to learn; see ``TrainingPlan``.
-        held_out: how many of the data's last images to keep aside for choosing the best epoch; 0 takes the
-            last epoch.
+        held_out: how many of the data's last images to keep aside for choosing the best epoch; None takes a
+            tenth, at most 500; 0 keeps none and takes the last epoch.
         fresh: start from new random weights instead of those of the classifier.
     """
 
     name: ClassVar[str]
 
     plan: TrainingPlan = TrainingPlan()
-    held_out: int = 0
+    held_out: int | None = 0
     fresh: bool = False
 
     @abstractmethod
@@ -73,8 +76,9 @@ class Defense(ABC):
         threat = ThreatModel.of(threat)
         threat.check_fits(classifier.bounds, classifier.input_shape)
         kept_aside = None
-        if self.held_out:
-            data, kept_aside = data.split(self.held_out)
+        held_out = min(_HELD_OUT_MOST, len(data) // 10) if self.held_out is None else self.held_out
+        if held_out:
+            data, kept_aside = data.split(held_out)
         lesson = self.lesson(classifier, threat)
         start = _restarted(classifier, seed) if self.fresh else classifier
         settings = {key: value for key, value in asdict(self).items() if key not in ("plan", "held_out")}

@@ -14,4 +14,5 @@ def wilson(successes: int, samples: int) -> tuple[float, float]:
     share, z2 = successes / samples, _Z_95**2
     centre = (share + z2 / (2 * samples)) / (1 + z2 / samples)
     spread = _Z_95 * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2)) / (1 + z2 / samples)
-    return max(0.0, centre - spread), min(1.0, centre + spread)
+    low = 0.0 if successes == 0 else max(0.0, centre - spread)
+    return low, 1.0 if successes == samples else min(1.0, centre + spread)

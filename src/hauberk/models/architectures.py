@@ -18,6 +18,33 @@ Shape = tuple[int, ...]
 _SMALLEST_VALID = 10  # below this side, two unpadded 3x3 convolutions with pooling leave nothing
 
 
+class Contrast(nn.Module):
+    """Stretches values about 0.5 and lets what leaves [0, 1] go on with a small slope.
+
+    On near-binary images a stretch of ``1 / (1 - 2 eps)`` maps whatever an Linf attacker of radius eps can do
+    to black or white pixels onto black or white again; only grey pixels stay in his hands. The slope beyond
+    the ends keeps the gradient's sign, so nothing is hidden from gradient attacks.
+
+    Args:
+        factor: of the stretch, above 0.
+    """
+
+    slope = 0.01  # beyond the ends; small enough to change nothing, never zero
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        if not factor > 0:
+            raise ConfigError(f"contrast must be above 0, got {factor!r}")
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        stretched = (x - 0.5) * self.factor + 0.5
+        return stretched.clamp(0, 1) * (1 - self.slope) + self.slope * stretched
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor:g}"
+
+
 def cnn(
     shape: Shape,
     classes: int,
@@ -25,10 +52,12 @@ def cnn(
     channels: Sequence[int] = (32, 64),
     hidden: int = 64,
     padding: int | None = None,
+    contrast: float = 1.0,
 ) -> nn.Module:
     """The tutorial's network: conv3x3, max-pool, conv3x3, max-pool, dense, dense.
 
     Args:
+        contrast: above 1 puts a ``Contrast`` layer in front, for inputs in [0, 1].
         channels: filters of the two convolutions.
         hidden: units of the first dense layer.
         padding: 0 as in the tutorial, 1 keeps the size; None means 0 where the image is large enough.
@@ -46,7 +75,9 @@ def cnn(
     if min(shrunk(height), shrunk(width)) < 1:
         raise ConfigError(f"cnn: images {height}x{width} are too small with padding {padding}")
     # Pooling before the ReLU gives the same function as after it, for a quarter of the ReLU's work.
+    front = [Contrast(contrast)] if contrast != 1.0 else []
     return nn.Sequential(
+        *front,
         nn.Conv2d(depth, first, 3, padding=padding),
         nn.MaxPool2d(2),
         nn.ReLU(),

@@ -13,8 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError, IntegrityError
+from hauberk.core.canonical import digest, parse_json
+from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.core.files import write_atomic
+from hauberk.models.classifier import weights_digest
 
 _KEY = "hauberk-checkpoint/1"
 
@@ -37,8 +39,10 @@ def save(path: Path, checkpoint: Checkpoint, *, identity: str) -> None:
         for group, tensors in checkpoint.tensors.items()
         for name, tensor in tensors.items()
     }
-    facts = json.dumps({"identity": identity, **checkpoint.facts})
-    write_atomic(path, safetensors.torch.save(flat, metadata={_KEY: facts}))
+    facts = {"identity": identity, **checkpoint.facts}
+    seal = digest({"facts": facts, "tensors": weights_digest(flat)})
+    metadata = {_KEY: json.dumps({"facts": facts, "digest": seal})}
+    write_atomic(path, safetensors.torch.save(flat, metadata=metadata))
 
 
 def load(path: Path, *, identity: str) -> Checkpoint | None:
@@ -52,9 +56,12 @@ def load(path: Path, *, identity: str) -> Checkpoint | None:
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[_KEY])
+            record = parse_json((file.metadata() or {})[_KEY].encode(), where=str(path))
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        facts = record["facts"]
+        if digest({"facts": facts, "tensors": weights_digest(flat)}) != record["digest"]:
+            raise DataError("its digest does not match")
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"checkpoint {path} is damaged ({error})", hint="delete it to start again"
         ) from error

@@ -107,6 +107,11 @@ def probe(classifier: Classifier, images: Tensor) -> Behaviour:
     few = images[:_PROBE].to(classifier.device)
     with torch.no_grad():
         first, second = classifier(few), classifier(few)
+    if not isinstance(first, Tensor):
+        raise UnsupportedModel(
+            f"the model returns {type(first).__name__}, not a tensor of logits",
+            hint="wrap it in a module that returns the logits only",
+        )
     if first.shape != (len(few), classifier.num_classes):
         raise UnsupportedModel(
             f"the model returns {tuple(first.shape)} for {len(few)} images; with {classifier.num_classes} "

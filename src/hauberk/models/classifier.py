@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -74,13 +75,16 @@ class Classifier(nn.Module):
         if not isinstance(module, nn.Module):
             raise ConfigError(f"a Classifier wraps a torch.nn.Module, got {type(module).__name__}")
         check_known([outputs], _OUTPUTS, what="kind of outputs", where="Classifier")
-        self.input_shape = tuple(int(size) for size in input_shape)
+        try:
+            self.input_shape = tuple(int(size) for size in input_shape)
+        except (TypeError, ValueError):
+            self.input_shape = ()
         if not self.input_shape or min(self.input_shape) < 1:
             raise ConfigError(f"input_shape is one image's shape such as (1, 28, 28), got {input_shape!r}")
-        names = [str(index) for index in range(labels)] if isinstance(labels, int) else list(labels)
-        if len(names) < 2 or len(set(names)) != len(names):
+        names = [str(one) for one in (range(labels) if isinstance(labels, int) else labels)]
+        if isinstance(labels, str) or len(names) < 2 or len(set(names)) != len(names):
             raise ConfigError(f"a classifier needs at least two labels, all different; got {labels!r}")
-        self.labels = tuple(str(name) for name in names)
+        self.labels = tuple(names)
         self.bounds = Bounds.of(bounds)
         self.bounds.widths(self.input_shape)
         self.outputs: Outputs = outputs
@@ -89,7 +93,18 @@ class Classifier(nn.Module):
         self.normalization: Normalization | None = None
         if normalization is not None:
             self.normalization = Normalization(*normalization, dims=len(self.input_shape))
+            if self.normalization.mean.numel() not in (1, self.input_shape[0]):
+                raise ConfigError(
+                    f"normalisation for {self.normalization.mean.numel()} channels does not fit inputs of "
+                    f"shape {self.input_shape}"
+                )
         self.module = module
+        self.align_normalization()
+
+    def align_normalization(self) -> None:
+        """Give the normalisation the dtype of the weights, so that half-precision networks get their own."""
+        if self.normalization is not None:
+            self.normalization.to(self.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(n, classes)`` for a batch ``(n, *input_shape)`` in the classifier's own scale."""
@@ -145,9 +160,9 @@ class Classifier(nn.Module):
         """What a package must know besides the weights, as JSON."""
         normalization = None
         if self.normalization is not None:
-            # six digits survive the way through float32, so that a reloaded package has the same digest
+            # the shortest decimals that name the float32 values: a reloaded package is equal to the last bit
             mean, std = (
-                [float(f"{number:.6g}") for number in tensor.flatten().tolist()]
+                [float(str(np.float32(number))) for number in tensor.flatten().tolist()]
                 for tensor in (self.normalization.mean, self.normalization.std)
             )
             normalization = {"mean": mean, "std": std}

@@ -43,14 +43,19 @@ def trusted() -> frozenset[str]:
 
 def trust(factory: str) -> None:
     """Remember that this user allows ``factory``."""
-    _split(factory)
+    split(factory)
     known = trusted()
     if factory not in known:
         text = "# factories that model packages may call, one module:function a line\n"
         write_atomic(_trust_file(), (text + "\n".join(sorted(known | {factory})) + "\n").encode(), mode=0o600)
 
 
-def _split(factory: str) -> tuple[str, str]:
+def split(factory: str) -> tuple[str, str]:
+    """``module:function`` as its two names.
+
+    Raises:
+        ConfigError: it is not written so.
+    """
     module, colon, name = factory.partition(":")
     if not colon or not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
         raise ConfigError(f"a factory is written module:function, got '{factory}'")
@@ -65,7 +70,7 @@ def call(factory: str, args: Mapping[str, Any]) -> nn.Module:
         ConfigError: no such function, or arguments it does not take.
         UnsupportedModel: it returned something else than a module.
     """
-    module_name, name = _split(factory)
+    module_name, name = split(factory)
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:

@@ -14,8 +14,10 @@ both, packages are signed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,14 @@ import torch
 from torch import Tensor, nn
 
 from hauberk.core.canonical import digest, parse_json
-from hauberk.core.errors import ConfigError, DataError, IntegrityError, UnsupportedModel, check_known
+from hauberk.core.errors import (
+    ConfigError,
+    DataError,
+    HauberkError,
+    IntegrityError,
+    UnsupportedModel,
+    check_known,
+)
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import directory_aside, read_bytes
 from hauberk.models import architectures, factories
@@ -102,6 +111,9 @@ def save(
             hint="pass architecture={'factory': 'your_module:function', 'args': {...}} to Classifier, or "
             "hauberk.models.importing.export(classifier) to keep the graph instead of the code",
         )
+    factory = classifier.architecture.get("factory")
+    if factory:
+        factories.split(factory)
     weights = classifier.weights()
     files = {
         WEIGHTS: safetensors.torch.save(weights),
@@ -132,7 +144,6 @@ def save(
             target.write_bytes(data)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         (aside / MANIFEST).write_bytes(text.encode())
-    factory = classifier.architecture.get("factory")
     if factory:
         factories.trust(factory)
     return Package(path, manifest, classifier.evidence)
@@ -142,7 +153,8 @@ def read(path: str | Path) -> Package:
     """Read and verify a package without building its network: nothing in it is executed.
 
     Raises:
-        DataError: there is no package, or its manifest has keys that do not belong.
+        DataError: there is no package, or its manifest is malformed.
+        UnknownName: the manifest has keys that do not belong.
         IntegrityError: a file is missing, added to the list, cut short or changed.
     """
     package, _files = _read(Path(path))
@@ -161,18 +173,23 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise DataError(f"{where}: format is {found!r}, this version reads '{FORMAT}'")
+    # the digest before the keys: what was changed must not be taken for a typing error
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    if "digest" not in manifest:
+        raise DataError(f"{where} lacks 'digest'")
+    if digest(body) != manifest["digest"]:
+        raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
     check_known(manifest, _KEYS, what="key", where=where)
     for key in _KEYS:
         if key not in manifest:
             raise DataError(f"{where} lacks '{key}'")
-    for part, known in (("input", _INPUT_KEYS), ("architecture", _ARCHITECTURE_KEYS)):
+    for part in ("input", "architecture", "files"):
         if not isinstance(manifest[part], dict):
             raise DataError(f"{where}: '{part}' must be an object")
+    for part, known in (("input", _INPUT_KEYS), ("architecture", _ARCHITECTURE_KEYS)):
         check_known(manifest[part], known, what="key", where=f"{where}, {part}")
-    body = {key: value for key, value in manifest.items() if key != "digest"}
-    if digest(body) != manifest["digest"]:
-        raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
-    files = {name: _verified(path, name, facts) for name, facts in manifest["files"].items()}
+    with _well_formed(where):
+        files = {name: _verified(path, name, facts) for name, facts in manifest["files"].items()}
     if WEIGHTS not in files:
         raise IntegrityError(f"{path}: the package lists no {WEIGHTS}")
     evidence = tuple(
@@ -181,6 +198,17 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
         if name.startswith("evidence/")
     )
     return Package(path, manifest, evidence), files
+
+
+@contextmanager
+def _well_formed(where: str) -> Iterator[None]:
+    """A manifest whose digest is right may still hold the wrong kinds of values."""
+    try:
+        yield
+    except HauberkError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise DataError(f"{where} is malformed: {error!r}") from error
 
 
 def _verified(path: Path, name: str, facts: Mapping[str, Any]) -> bytes:
@@ -209,9 +237,11 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         UnsupportedModel: weights that do not fit the architecture.
     """
     package, files = _read(Path(path))
-    weights = safetensors.torch.load(files[WEIGHTS])
-    classifier = build(package.manifest, files)
+    with _well_formed(f"{path}"):
+        weights = safetensors.torch.load(files[WEIGHTS])
+        classifier = build(package.manifest, files)
     _fill(classifier.module, weights, str(path))
+    classifier.align_normalization()
     classifier.evidence = package.evidence
     return classifier.to(device).eval()
 
@@ -262,10 +292,13 @@ IMPORTED = {"graph": _load_graph, "program": _load_program}
 
 
 def _fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Weights into the module, keeping their dtype."""
+    """Weights into the module, each keeping its dtype."""
     kinds = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
     if len(kinds) == 1:
-        module.to(kinds.pop())
+        module.to(kinds.pop())  # constants that are not in the state too
+    for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+        if name in weights:
+            tensor.data = tensor.data.to(weights[name].dtype)
     try:
         module.load_state_dict(dict(weights), strict=True)
     except RuntimeError as error:

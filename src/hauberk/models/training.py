@@ -71,6 +71,10 @@ class TrainingPlan:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"TrainingPlan: {name} must be a whole number of at least 1, got {value!r}")
+        for name in ("learning_rate", "weight_decay", "averaging"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ConfigError(f"TrainingPlan: {name} must be a finite number, got {value!r}")
         if not self.learning_rate > 0:
             raise ConfigError(f"TrainingPlan: learning_rate must be above 0, got {self.learning_rate!r}")
         if not 0 <= self.averaging < 1:

@@ -39,6 +39,8 @@ class Bounds(NamedTuple):
         except (TypeError, ValueError):
             raise ConfigError(f"bounds are a pair (lower, upper), got {value!r}") from None
         lows, highs = pair._lists()
+        if not lows or not highs:
+            raise ConfigError(f"bounds without any channel: {value!r}")
         if len(lows) != len(highs) and 1 not in (len(lows), len(highs)):
             raise ConfigError(f"bounds differ in their number of channels: {value!r}")
         if not all(math.isfinite(number) for number in lows + highs):

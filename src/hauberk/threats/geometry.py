@@ -19,7 +19,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.threats.bounds import Bounds
 from hauberk.threats.streams import Streams
 
-_TINY = 1e-12
+_TINY = 1e-12  # far below any distance that matters
 
 
 def _flat(x: Tensor) -> Tensor:
@@ -32,8 +32,12 @@ def _like(vector: Tensor, x: Tensor) -> Tensor:
 
 
 def _unit(x: Tensor, p: float) -> Tensor:
-    norm = torch.linalg.vector_norm(_flat(x), ord=p, dim=1).clamp_min(_TINY)
-    return x / _like(norm, x)
+    # By the largest value first: the squares of a saturated network's gradients would underflow, and a step
+    # of length 0 makes it look robust.
+    largest = _flat(x).abs().amax(dim=1)
+    x = x / _like(torch.where(largest > 0, largest, 1.0), x)
+    norm = torch.linalg.vector_norm(_flat(x), ord=p, dim=1)
+    return x / _like(norm.clamp_min(_TINY), x)
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,8 @@ class L1(Geometry):
             within = shrunk(middle).abs().sum(dim=1) <= self.eps
             above = torch.where(within, middle, above)
             below = torch.where(within, below, middle)
-        return origin + shrunk(above).view_as(x)
+        # lower - origin was rounded, so that adding origin again may leave the box by a last digit
+        return torch.minimum(torch.maximum(origin + shrunk(above).view_as(x), lower), upper)
 
     def uniform(self, origin: Tensor, streams: Streams) -> Tensor:
         # Exponential spacings with random signs, scaled: uniform on the sphere, then on the ball.

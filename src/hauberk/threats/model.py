@@ -48,8 +48,11 @@ class ThreatModel:
             words = {level.word: level for level in Knowledge}
             check_known([given], words, what="knowledge", where="ThreatModel")
             object.__setattr__(self, "knowledge", words[str(given)])
-        if self.queries is not None and (isinstance(self.queries, bool) or self.queries < 1):
-            raise ConfigError(f"a query budget is at least 1, got {self.queries!r}")
+        if not isinstance(self.targeted, bool):
+            raise ConfigError(f"targeted is True or False, got {self.targeted!r}")
+        budget: object = self.queries
+        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
+            raise ConfigError(f"a query budget is a whole number of at least 1, got {budget!r}")
 
     @classmethod
     def of(cls, threat: ThreatModel | Geometry) -> ThreatModel:

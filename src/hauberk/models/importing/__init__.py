@@ -1,5 +1,4 @@
-"""Models that come from elsewhere, brought in as classifiers that need neither pickle nor the framework they came
-from.
+"""Models that come from elsewhere, brought in as classifiers that need neither pickle nor their old framework.
 
     from hauberk.models import save
     from hauberk.models.importing import import_model

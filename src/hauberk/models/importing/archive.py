@@ -1,5 +1,4 @@
-"""Files from elsewhere, looked at before anything reads them: what they are, how they unpack, what their pickles
-would call."""
+"""Files from elsewhere, looked at before anything reads them: kind, sizes, and what their pickles call."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a ``torch.export`` program may call: ordinary, side-effect free operations on tensors, by name.
 
 Everything else is refused: operations that read files (``aten::from_file``), that swap storage, and any name
-outside of ``aten``, because the names in a program file are looked up by attribute and could otherwise reach any
-function in torch's modules.
+outside of ``aten``, because torch looks the names in a program file up by attribute, which reaches any function
+of any module that its modules import.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from hauberk.core.errors import UnsupportedModel
 
 _LAYERS = """
-conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d linear addmm mm bmm matmul mv
-baddbmm dot einsum embedding bilinear
+conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d linear addmm mm bmm matmul
+mv baddbmm dot einsum embedding bilinear
 max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
 adaptive_max_pool1d adaptive_max_pool2d
@@ -43,10 +43,10 @@ masked_fill masked_fill_ nan_to_num
 _SHAPES = """
 view _unsafe_view reshape view_as reshape_as flatten unflatten permute transpose t squeeze unsqueeze expand
 expand_as repeat repeat_interleave cat concat stack split split_with_sizes chunk unbind select slice narrow
-index index_select gather take_along_dim flip roll tile movedim moveaxis swapaxes contiguous clone detach detach_
-alias lift_fresh_copy lift_fresh to _to_copy type_as unfold im2col tril triu diagonal
-sym_size sym_numel sym_stride sum mean amax amin max min argmax argmin prod var std var_mean norm linalg_vector_norm
-logsumexp cumsum any all sort topk one_hot
+index index_select gather take_along_dim flip roll tile movedim moveaxis swapaxes contiguous clone detach
+detach_ alias lift_fresh_copy lift_fresh to _to_copy type_as unfold im2col tril triu diagonal
+sym_size sym_numel sum mean amax amin max min argmax argmin prod var std var_mean norm
+linalg_vector_norm logsumexp cumsum any all sort topk one_hot
 zeros ones full arange linspace scalar_tensor zeros_like ones_like full_like new_zeros new_ones new_full eye
 """
 

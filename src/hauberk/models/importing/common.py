@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 import warnings
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hauberk.core.canonical import file_digest
 from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
 from hauberk.core.evidence import Evidence, software_versions
 from hauberk.core.seeds import derive_seed
@@ -24,7 +24,7 @@ from hauberk.models.importing.builder import Builder
 from hauberk.threats.bounds import Bounds, Limit
 
 TOLERANCE = 1e-4
-"""The largest difference between a converted network's outputs and the original's that is taken for rounding."""
+"""The largest difference between a converted network's outputs and the original's that passes for rounding."""
 
 PROBES = 8
 _SEED = 20240117  # any number; the same probes every time, so that a repetition gives the same evidence
@@ -68,7 +68,8 @@ class Request:
         """The same images as the network sees them."""
         if self.normalization is None:
             return images
-        return Normalization(*self.normalization, dims=images.ndim - 1)(images)
+        seen: Tensor = Normalization(*self.normalization, dims=images.ndim - 1)(images)
+        return seen
 
     def agree_on_shape(self, found: Sequence[int]) -> tuple[int, ...]:
         """The input shape, from the file; what the caller said must be the same.
@@ -231,12 +232,6 @@ def _labels(request: Request, classes: int) -> Sequence[str] | int:
     if count != classes:
         raise ConfigError(f"{request.path} has {classes} outputs, but {count} labels were given")
     return request.labels
-
-
-def file_digest(path: Path) -> str:
-    """``sha256:…`` of a file."""
-    with open(path, "rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 @contextmanager

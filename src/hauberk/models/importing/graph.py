@@ -110,6 +110,10 @@ def _batch_norm(*, features: int, eps: float, momentum: float = 0.1) -> nn.Modul
     return _BatchNorm(features, eps=eps, momentum=momentum)
 
 
+def _layer_norm(*, shape: Sequence[int], eps: float) -> nn.Module:
+    return nn.LayerNorm(tuple(shape), eps=eps)
+
+
 def _max_pool2d(
     *,
     kernel_size: Pair,
@@ -331,6 +335,7 @@ OPERATIONS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "hard_sigmoid": (_hard_sigmoid, 1),
     "hard_swish": (nn.Hardswish, 1),
     "identity": (nn.Identity, 1),
+    "layer_norm": (_layer_norm, 1),
     "leaky_relu": (_leaky_relu, 1),
     "linear": (_linear, 1),
     "log_softmax": (_by_dim(torch.log_softmax), 1),

@@ -1,10 +1,10 @@
 """Keras 3 models (``.keras``, and ``.h5`` of Keras 2 and 3), layer by layer into a ``GraphModule``.
 
-Keras keeps images as (height, width, channel); PyTorch wants the channel first. Instead of turning images around
+Keras keeps images as (height, width, channel); PyTorch wants the channel first. Instead of turning images round
 at every layer, each value is followed together with the order in which it is held: a convolution's result stays
 channel-first, and where it is flattened the next dense layer's weights are reordered once, here.
 
-The file's own description is read before Keras sees it, and whatever is not a plain layer is refused: ``Lambda``
+The file's own description is read before Keras sees it, and what is not a plain layer is refused: ``Lambda``
 layers, custom classes, and objects from other modules, through which a description can reach code. Keras then
 loads it, runs on the torch backend, and gives the answers that the converted network must match.
 """
@@ -12,7 +12,9 @@ loads it, runs on the torch backend, and gives the answers that the converted ne
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,8 +75,8 @@ def import_keras(request: Request) -> ImportedModel:
     model = _load(keras, request.path)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedModel(
-            f"{request.path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; a classifier has one "
-            "of each"
+            f"{request.path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; a classifier has "
+            "one of each"
         )
     conversion = _Conversion(keras, model, request)
     output = conversion.run()
@@ -115,7 +117,7 @@ def _keras() -> Any:
                 importlib.import_module("h5py")
                 loaded = importlib.import_module("keras")
         except ImportError as error:
-            raise DependencyMissing.extra("importing Keras models", "keras") from error
+            raise DependencyMissing.extra("importing Keras models", "keras") from error  # noqa: S610 - not Django's
         finally:
             if before is None:
                 del os.environ["KERAS_BACKEND"]
@@ -140,11 +142,12 @@ def _keras() -> Any:
 
 def _load(keras: Any, path: Path) -> Any:
     is_zip = archive.kind_of(path) == "keras"
-    _check_config(_config_of_zip(path) if is_zip else _config_of_h5(path), str(path))
-    with quiet(), _named(path, ".keras" if is_zip else ".h5") as readable:
+    config = _config_of_zip(path) if is_zip else _config_of_h5(path)
+    _check_config(config, str(path))
+    with quiet(), keras.device("cpu"), _readable(path, config, ".keras" if is_zip else ".h5") as readable:
         try:
             model = keras.saving.load_model(readable, compile=False, safe_mode=True)
-        except Exception as error:  # noqa: BLE001 - Keras raises whatever its layers raise
+        except Exception as error:  # whatever its layers raise
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UnsupportedModel(f"Keras cannot load {path}: {first[:300]}") from error
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -153,15 +156,49 @@ def _load(keras: Any, path: Path) -> Any:
 
 
 @contextmanager
-def _named(path: Path, suffix: str) -> Iterator[str]:
-    """The path with the suffix by which Keras chooses its reader."""
-    if path.suffix == suffix:
+def _readable(path: Path, config: Any, suffix: str) -> Iterator[str]:
+    """A path with the suffix by which Keras chooses its reader; very old descriptions are renewed."""
+    newer = _with_input_layer(config) if suffix == ".h5" else None
+    if newer is None and path.suffix == suffix:
         yield str(path)
         return
     with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / f"model{suffix}"
-        link.symlink_to(path.resolve())
-        yield str(link)
+        copy = Path(folder) / f"model{suffix}"
+        if newer is None:
+            copy.symlink_to(path.resolve())
+        else:
+            shutil.copyfile(path, copy)
+            with importlib.import_module("h5py").File(copy, "r+") as file:
+                file.attrs["model_config"] = json.dumps(newer)
+        yield str(copy)
+
+
+def _with_input_layer(config: Any) -> Any:
+    """A Sequential description in today's form; None where it is already.
+
+    Until 2.2 Keras wrote the input's shape into the first layer only, which Keras 3 misreads.
+    """
+    if not isinstance(config, dict) or config.get("class_name") != "Sequential":
+        return None
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else inner
+    if not isinstance(layers, list) or not layers or not isinstance(layers[0], dict):
+        return None
+    first = layers[0]
+    settings: dict[str, Any] = first.get("config") or {}
+    shape = settings.get("batch_input_shape")
+    if shape is None or first.get("class_name") == "InputLayer":
+        return None
+    start = {
+        "class_name": "InputLayer",
+        "config": {"batch_input_shape": shape, "dtype": "float32", "name": "input"},
+    }
+    name = inner.get("name", "sequential") if isinstance(inner, dict) else "sequential"
+    rest = {
+        **first,
+        "config": {key: one for key, one in settings.items() if key != "batch_input_shape"},
+    }
+    return {**config, "config": {"name": name, "layers": [start, rest, *layers[1:]]}}
 
 
 def _config_of_zip(path: Path) -> Any:
@@ -192,7 +229,13 @@ def _refuse_links(source: Any, where: str) -> None:
     """HDF5 can point at other files; a model has no reason to."""
     h5py = importlib.import_module("h5py")
 
+    seen: set[int] = set()
+
     def visit(group: Any) -> None:
+        place = h5py.h5o.get_info(group.id).addr
+        if place in seen:  # groups can hold each other
+            return
+        seen.add(place)
         for name in group:
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
@@ -230,6 +273,8 @@ def _check_config(config: Any, where: str) -> None:
         IntegrityError: a Lambda layer or a reference to code.
         UnsupportedModel: a layer without counterpart.
     """
+    if isinstance(config, dict):  # optimizer and loss are not loaded, so they may be what they like
+        config = {name: one for name, one in config.items() if name != "compile_config"}
     pending = [("the model", config)]
     while pending:
         name, one = pending.pop()
@@ -278,6 +323,7 @@ class _Conversion:
     def __init__(self, keras: Any, model: Any, request: Request) -> None:
         self.keras, self.model, self.request = keras, model, request
         self.notes: list[str] = []
+        self.met: set[str] = set()
         self.wanted = self._sizes(model.inputs[0].shape, "the input")
         self.input_shape, self._start = self._entry()
         self.builder = Builder(self.input_shape)
@@ -366,14 +412,10 @@ class _Conversion:
                 layer=layer.name,
                 kind=kind,
             )
-        if len(getattr(layer, "_inbound_nodes", ())) > 1 and layer.weights and layer.name in self._shared:
+        if len(getattr(layer, "_inbound_nodes", ())) > 1 and layer.weights and layer.name in self.met:
             self.notes.append(f"layer '{layer.name}' was shared; its copies are independent now")
-        self._shared.add(layer.name)
+        self.met.add(layer.name)
         return handler(self, layer, inputs)
-
-    @property
-    def _shared(self) -> set[str]:
-        return self.__dict__.setdefault("_shared_names", set())
 
     # Orders
 
@@ -441,15 +483,20 @@ class _Conversion:
         return _Value(made, value.shape, value.held, value.image)
 
     def activated(self, value: _Value, layer: Any, function: Any) -> _Value:
-        """An activation function, by name."""
-        name = function if isinstance(function, str) else getattr(function, "__name__", "linear")
+        """An activation function, by name; Keras allows a layer in its place."""
+        if isinstance(function, self.keras.Layer):
+            return self._layer(function, [value])
+        if function is None:
+            return value
+        name = function if isinstance(function, str) else getattr(function, "__name__", "?")
         if name == "linear":
             return value
         if name in ("softmax", "log_softmax"):
             return self.softmax(value, name, -1, layer)
         if name not in _ACTIVATIONS:
             raise UnsupportedModel(
-                f"{self.request.path}: layer '{layer.name}' has the activation '{name}', which cannot be converted",
+                f"{self.request.path}: layer '{layer.name}' has the activation '{name}', which has no "
+                "counterpart",
                 hint=f"supported: linear, softmax, log_softmax, {', '.join(sorted(_ACTIVATIONS))}",
             )
         op, attrs = _ACTIVATIONS[name]
@@ -680,6 +727,13 @@ def _pooling(kind: str) -> _Handler:
         source = value.name
         if layer.padding == "same":
             pads = _same_padding(work.builder.shape(source)[2:], kernel, stride)
+            uneven = pads[0] != pads[1] or pads[2] != pads[3]
+            if kind == "avg_pool2d" and uneven and max(kernel) > 2:
+                raise UnsupportedModel(
+                    f"{work.request.path}: layer '{layer.name}' averages over uneven 'same' padding, where "
+                    "Keras' own backends answer differently; the file does not say which is meant",
+                    layer=layer.name,
+                )
             if kind == "avg_pool2d":
                 attrs["padding"] = list(pads)
             elif any(pads):

@@ -84,14 +84,14 @@ def _onnx() -> Any:
             for part in ("checker", "external_data_helper", "helper", "inliner", "numpy_helper", "reference"):
                 importlib.import_module(f"onnx.{part}")
     except ImportError as error:
-        raise DependencyMissing.extra("importing ONNX models", "onnx") from error
+        raise DependencyMissing.extra("importing ONNX models", "onnx") from error  # noqa: S610 - not Django's
     return onnx
 
 
 def _load(onnx: Any, path: Path) -> Any:
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # noqa: BLE001 - protobuf's error types differ between its implementations
+    except Exception as error:  # protobuf's error types differ between its implementations
         raise DataError(f"{path} is not an ONNX file: {str(error).splitlines()[0]}") from error
     _check_places(onnx, model, path)
     try:
@@ -102,7 +102,7 @@ def _load(onnx: Any, path: Path) -> Any:
                 model = onnx.inliner.inline_local_functions(model)
     except OSError as error:
         raise DataError(f"{path}: its weights stand in another file, which cannot be read: {error}") from error
-    except Exception as error:  # noqa: BLE001 - the checker's error, which has no stable type
+    except Exception as error:  # the checker's error, which has no stable type
         raise DataError(f"{path} is not a valid ONNX model: {str(error).strip().splitlines()[0]}") from error
     return model
 
@@ -136,8 +136,8 @@ class _Conversion:
         inputs = [one for one in graph.input if one.name not in self.constants]
         if len(inputs) != 1 or len(graph.output) != 1:
             raise UnsupportedModel(
-                f"{request.path} has {len(inputs)} inputs and {len(graph.output)} outputs; a classifier has one of "
-                "each"
+                f"{request.path} has {len(inputs)} inputs and {len(graph.output)} outputs; a classifier has "
+                "one of each"
             )
         self.input = inputs[0].name
         self.input_shape, self.batch = self._entry(inputs[0])
@@ -280,7 +280,8 @@ class _Conversion:
             name = node.inputs[position]
             if name not in self.constants:
                 raise UnsupportedModel(
-                    f"{self.request.path}: '{node.kind}' ({node.where}) depends on the images where it must not",
+                    f"{self.request.path}: '{node.kind}' ({node.where}) depends on the images where only "
+                    "constants are converted",
                     operation=node.kind,
                 )
             return self.constants[name]
@@ -294,8 +295,8 @@ class _Conversion:
     def only_images(self, node: _Node) -> None:
         if self.rank(node) != 4:
             raise UnsupportedModel(
-                f"{self.request.path}: '{node.kind}' ({node.where}) over {self.rank(node) - 2} dimensions; only "
-                "images are converted",
+                f"{self.request.path}: '{node.kind}' ({node.where}) over {self.rank(node) - 2} dimensions; "
+                "only images are converted",
                 operation=node.kind,
             )
 
@@ -536,6 +537,18 @@ def _batch_norm(work: _Conversion, node: _Node) -> str:
     return work.builder.add("batch_norm", [work.read(node.inputs[0])], attrs, name=node.kind, weights=weights)
 
 
+def _layer_norm(work: _Conversion, node: _Node) -> str:
+    scale, bias = _weight(work, node, 1), work.known(node, 2)
+    rank = work.rank(node)
+    inner = work.shape(node.inputs[0])[int(node.attributes.get("axis", -1)) % rank :]
+    weights = {
+        "weight": np.broadcast_to(scale, inner),
+        "bias": np.zeros(inner, np.float32) if bias is None else np.broadcast_to(bias, inner),
+    }
+    attrs = {"shape": list(inner), "eps": round(float(node.attributes.get("epsilon", 1e-5)), 12)}
+    return work.builder.add("layer_norm", [work.read(node.inputs[0])], attrs, name=node.kind, weights=weights)
+
+
 def _softmax(op: str) -> _Handler:
     def make(work: _Conversion, node: _Node) -> str:
         rank = work.rank(node)
@@ -605,8 +618,8 @@ def _reduce(op: str) -> _Handler:
 def _pad(work: _Conversion, node: _Node) -> str:
     if node.text("mode", "constant") != "constant":
         raise UnsupportedModel(
-            f"{work.request.path}: 'Pad' ({node.where}) in the mode '{node.text('mode', '')}'; only 'constant' is "
-            "converted"
+            f"{work.request.path}: 'Pad' ({node.where}) in the mode '{node.text('mode', '')}'; only 'constant' "
+            "is converted"
         )
     pads, rank = (
         _weight(work, node, 1).tolist() if len(node.inputs) > 1 else node.attributes["pads"],
@@ -705,6 +718,7 @@ OPERATORS: dict[str, _Handler] = {
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _plain("hard_swish"),
     "Identity": _identity,
+    "LayerNormalization": _layer_norm,
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": _softmax("log_softmax"),
     "MatMul": _matmul,

@@ -2,8 +2,8 @@
 
 That reader unpickles the sample inputs (and tensor subclasses, and constants) without restraint, evaluates the
 expressions for sizes with sympy, looks up the functions to call by attribute from the ``torch`` module on, and
-writes the names in the file into Python source that it then executes. Any of the four lets the file run code. Here
-the graph is taken as data: its nodes are checked against a list of operations and become the plain description
+writes the names in the file into Python source that it then executes. Any of the four lets the file run code.
+Here the graph is taken as data: its nodes are checked against a list of operations and become the description
 that ``ProgramModule`` runs; sizes are never evaluated; sample inputs are not opened; weights are raw bytes, or
 pickles of plain tensors in files of older versions.
 """
@@ -118,7 +118,7 @@ class _Reader:
         version = document["schema_version"]["major"]
         if version != _SCHEMA:
             raise UnsupportedModel(
-                f"{self.where} was written in version {version} of torch.export's schema; this one reads {_SCHEMA}",
+                f"{self.where} was written in version {version} of torch.export's schema, not {_SCHEMA}",
                 hint="export it again with a recent torch",
             )
         weights = {**self._tensors("weights", name), **self._tensors("constants", name)}
