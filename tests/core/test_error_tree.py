@@ -40,18 +40,14 @@ TREE = [
 
 
 @pytest.mark.parametrize(("kind", "builtin", "code"), TREE)
-def test_each_branch_has_its_builtin_and_exit_code(
-    kind: type[HauberkError], builtin: type, code: int
-) -> None:
+def test_each_branch_has_its_builtin_and_exit_code(kind: type[HauberkError], builtin: type, code: int) -> None:
     assert issubclass(kind, HauberkError)
     assert issubclass(kind, builtin)
     assert kind.exit_code == code
 
 
 def test_the_table_above_is_the_whole_tree() -> None:
-    found = {
-        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HauberkError)
-    }
+    found = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HauberkError)}
     assert found == {kind for kind, _, _ in TREE} | {HauberkError}
 
 

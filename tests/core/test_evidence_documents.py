@@ -161,7 +161,7 @@ def test_a_misspelt_kind_names_the_nearest() -> None:
 
 def test_evidence_cannot_be_reassigned() -> None:
     with pytest.raises(AttributeError):
-        sample().seed = 8  # type: ignore[misc]
+        sample().seed = 8
 
 
 def test_save_and_load_by_file_and_by_folder(tmp_path: Path) -> None:
@@ -222,7 +222,9 @@ class TestSeeds:
         assert derive_seed(seed, *labels) == derive_seed(seed, *labels)
 
     def test_every_use_has_its_own(self) -> None:
-        made = {derive_seed(seed, *use) for seed in (0, 1, -1) for use in ((), ("a",), ("b",), ("a", 0), ("a0",))}
+        made = {
+            derive_seed(seed, *use) for seed in (0, 1, -1) for use in ((), ("a",), ("b",), ("a", 0), ("a0",))
+        }
         assert len(made) == 15
 
     @pytest.mark.parametrize("seed", [True, 1.0, "1", None])

@@ -65,7 +65,7 @@ class TestTwin:
 
 def test_what_cannot_be_copied_is_used_itself() -> None:
     module = nn.Linear(2, 2)
-    module.cached = module.weight * 2  # type: ignore[assignment]  # not a leaf of the graph
+    module.cached = module.weight * 2  # not a leaf of the graph
     made = Classifier(module, input_shape=(2,), labels=2).eval()
     assert fast_twin(made) is made
 

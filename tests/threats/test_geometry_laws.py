@@ -163,7 +163,9 @@ class TestProjection:
 
     def test_of_l2_alone_is_the_radial_one(self) -> None:
         origin = torch.full((1, 2), 0.5)
-        found = L2(0.5).project(origin, origin + torch.tensor([[3.0, 4.0]]), torch.tensor(-9.0), torch.tensor(9.0))
+        found = L2(0.5).project(
+            origin, origin + torch.tensor([[3.0, 4.0]]), torch.tensor(-9.0), torch.tensor(9.0)
+        )
         torch.testing.assert_close(found, origin + torch.tensor([[0.3, 0.4]]))
 
     def test_of_l0_keeps_the_strongest_pixels_with_all_their_channels(self) -> None:
@@ -190,7 +192,9 @@ class TestDistance:
     @given(cases)
     def test_is_the_norm_by_definition(self, case: Case) -> None:
         change = (case.x - case.origin) * (torch.rand(case.x.shape) < 0.5)
-        np.testing.assert_allclose(case.ball.distance(change).numpy(), length(case.ball.norm, change), rtol=1e-5)
+        np.testing.assert_allclose(
+            case.ball.distance(change).numpy(), length(case.ball.norm, change), rtol=1e-5
+        )
 
     def test_of_l0_counts_pixels_in_images_and_values_elsewhere(self) -> None:
         change = torch.zeros(1, 3, 2, 2)
@@ -340,7 +344,7 @@ class TestRadius:
 
     def test_a_radius_cannot_be_changed(self) -> None:
         with pytest.raises(AttributeError):
-            Linf(0.1).eps = 0.2  # type: ignore[misc]
+            Linf(0.1).eps = 0.2
 
     def test_a_misspelt_norm_names_the_nearest(self) -> None:
         with pytest.raises(UnknownName, match="did you mean 'linf'"):

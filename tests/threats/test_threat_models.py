@@ -89,11 +89,11 @@ class TestThreatModel:
 
     def test_a_misspelt_knowledge_names_the_nearest(self) -> None:
         with pytest.raises(UnknownName, match="did you mean 'scores'"):
-            ThreatModel(Linf(0.3), knowledge="score")  # type: ignore[arg-type]
+            ThreatModel(Linf(0.3), knowledge="score")
 
     @pytest.mark.parametrize("level", Knowledge)
     def test_knowledge_goes_by_its_word(self, level: Knowledge) -> None:
-        assert ThreatModel(Linf(0.3), knowledge=level.word) == ThreatModel(Linf(0.3), knowledge=level)  # type: ignore[arg-type]
+        assert ThreatModel(Linf(0.3), knowledge=level.word) == ThreatModel(Linf(0.3), knowledge=level)
 
     def test_more_knowledge_includes_less(self) -> None:
         assert Knowledge.LABELS < Knowledge.SCORES < Knowledge.WHITE_BOX
@@ -103,7 +103,7 @@ class TestThreatModel:
         threat = ThreatModel(L2(1), queries=5)
         assert ThreatModel.of(threat) is threat
         with pytest.raises(ConfigError, match="expected a threat"):
-            ThreatModel.of(0.3)  # type: ignore[arg-type]
+            ThreatModel.of(0.3)
 
     def test_another_radius_changes_nothing_else(self) -> None:
         threat = ThreatModel(L2(1), targeted=True, knowledge=Knowledge.SCORES, queries=9)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -73,4 +72,4 @@ def command(
         click.echo(evaluation_table(document), nl=False)
     if require is not None and measured.robust_accuracy < require:
         common.say(f"failed: worst case {measured.robust_accuracy:.1%} is below the required {require:.1%}")
-        sys.exit(1)
+        click.get_current_context().exit(1)

@@ -117,7 +117,7 @@ def _keras() -> Any:
                 importlib.import_module("h5py")
                 loaded = importlib.import_module("keras")
         except ImportError as error:
-            raise DependencyMissing.extra("importing Keras models", "keras") from error  # noqa: S610 - not Django's
+            raise DependencyMissing.extra("importing Keras models", "keras") from error
         finally:
             if before is None:
                 del os.environ["KERAS_BACKEND"]

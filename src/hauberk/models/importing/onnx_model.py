@@ -84,7 +84,7 @@ def _onnx() -> Any:
             for part in ("checker", "external_data_helper", "helper", "inliner", "numpy_helper", "reference"):
                 importlib.import_module(f"onnx.{part}")
     except ImportError as error:
-        raise DependencyMissing.extra("importing ONNX models", "onnx") from error  # noqa: S610 - not Django's
+        raise DependencyMissing.extra("importing ONNX models", "onnx") from error
     return onnx
 
 

@@ -1,0 +1,177 @@
+"""Recipes are checked to the last key; runs resume where they stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hauberk import load, recipes
+from hauberk.core.errors import ConfigError, DataError, UnknownName
+from hauberk.core.evidence import load_folder
+from hauberk.models import read
+from hauberk.recipes import RunResult
+
+MISTAKES = [
+    ("[threat]\n", "[threat]\nnrom = 1\n", "unknown key 'nrom' in .*, \\[threat\\]; did you mean 'norm'"),
+    ("title =", "titel =", "did you mean 'title'"),
+    ("epochs = 4,", "epoch = 4,", "did you mean 'epochs'"),
+    ("steps = 2,", "stps = 2,", "did you mean 'steps'"),
+    ('method = "pgd"', 'method = "pdg"', "did you mean 'pgd'"),
+    ('arch = "cnn"', 'arch = "cn"', "did you mean 'cnn'"),
+    ('name = "digits"', 'name = "digit"', "did you mean 'digits'"),
+    ('from = "undefended"', 'from = "undefnded"', "did you mean 'undefended'"),
+    ('attack = "fgsm"', 'attack = "fgms"', "did you mean 'fgsm'"),
+    ('norm = "linf"', 'norm = "lnf"', "did you mean 'linf'"),
+    ("eps = 0.15", "eps = -1", "eps must be greater than 0"),
+    ("eps = 0.15", "eps = 'x'", "'eps' has the wrong type"),
+    ("eps = 0.15", "", "lacks 'eps'"),
+    ("epochs = 4,", "epochs = 0,", "epochs must be"),
+    ('lang = ["en", "zh"]', 'lang = ["en", "de"]', "unknown language 'de'"),
+    ('name = "hardened"', 'name = "undefended"', "is taken"),
+    ('name = "hardened"', 'name = "../up"', "may hold letters"),
+    ("seed = 3", "seed = 3 3", "not valid TOML"),
+    ('from = "undefended"\n', "", "lacks 'from'"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "message"), MISTAKES)
+def test_mistakes_are_refused(right: str, wrong: str, message: str, small_recipe: Path) -> None:
+    text = small_recipe.read_text()
+    assert right in text
+    small_recipe.write_text(text.replace(right, wrong, 1))
+    with pytest.raises(ConfigError, match=message):
+        recipes.load(small_recipe)
+
+
+def test_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no recipe at"):
+        recipes.load(tmp_path / "none.toml")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    from tests_small import SMALL
+
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "small.toml").write_text(SMALL)
+    return recipes.run(recipes.load(folder / "small.toml"), out=folder / "out")
+
+
+def test_a_run_leaves_everything(finished: RunResult) -> None:
+    names = {str(path.relative_to(finished.folder)) for path in finished.folder.rglob("*") if path.is_file()}
+    for expected in (
+        "undefended/model.json",
+        "hardened/weights.safetensors",
+        "evidence/evaluation-hardened.json",
+        "evidence/training-undefended.json",
+        "evidence/hardening-hardened.json",
+        "evidence/curve-undefended.json",
+        "report.html",
+        "report.zh.html",
+        "report.json",
+        "pictures/story.png",
+    ):
+        assert expected in names
+    assert not (finished.folder / ".checkpoints").exists()
+
+
+def test_evidence_is_a_chain(finished: RunResult) -> None:
+    by_digest = {one.digest: one for one in load_folder(finished.folder / "evidence")}
+    evaluation = finished.evaluations()["hardened"]
+    (parent,) = evaluation.parents
+    assert by_digest[parent].kind == "hardening"
+    (grandparent,) = by_digest[parent].parents
+    assert by_digest[grandparent].kind == "training"
+    assert evaluation.subject["digest"] == load(finished.packages["hardened"]).digest
+
+
+def test_a_second_run_does_nothing_again(finished: RunResult, tmp_path: Path) -> None:
+    import shutil
+
+    from tests_small import SMALL
+
+    again = tmp_path / "again"
+    shutil.copytree(finished.folder, again)
+    (tmp_path / "small.toml").write_text(SMALL)
+    recipe = recipes.load(tmp_path / "small.toml")
+    second = recipes.run(recipe, out=again)
+    assert second.skipped == 6
+    assert [one.digest for one in second.evidence] == [one.digest for one in finished.evidence]
+
+    # a damaged package is made again, and comes out the same
+    weights = again / "hardened" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    third = recipes.run(recipe, out=again)
+    assert third.skipped == 5
+    assert read(again / "hardened").model_digest == read(finished.folder / "hardened").model_digest
+
+
+def test_a_foreign_folder_is_left_alone(small_recipe: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="not empty"):
+        recipes.run(recipes.load(small_recipe), out=mine)
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+
+
+def start(recipe: Path, out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "hauberk", "run", str(recipe), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(found: object, limit_s: float = 90.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not found():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "the run did not get there in time"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_stopped_run_ends_as_an_unbroken_one(
+    how: signal.Signals, finished: RunResult, small_recipe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    running = start(small_recipe, out)
+    # in the middle of hardening: an epoch is on disk, the package is not
+    wait_for(lambda: list((out / ".checkpoints").glob("model-hardened-*.safetensors")))
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == (-how if how == signal.SIGKILL else 130)
+    if how == signal.SIGINT:
+        assert "error: stopped" in errors
+        assert "Traceback" not in errors
+    assert not (out / "hardened").exists()
+    assert (out / "undefended" / "model.json").exists()
+
+    resumed = start(small_recipe, out)
+    output, errors = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, errors
+    assert "finished stages of an earlier run were kept" in errors
+    assert "hardened" in output
+    assert read(out / "hardened").model_digest == read(finished.folder / "hardened").model_digest
+
+
+def test_quickstart_recipe_is_valid() -> None:
+    recipe = recipes.quickstart()
+    assert [spec.name for spec in recipe.models] == ["undefended", "hardened"]
+
+
+@pytest.mark.parametrize("path", sorted(Path("examples").glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid(path: Path) -> None:
+    recipes.load(path)
+
+
+def test_unknown_name_is_a_config_error() -> None:
+    assert issubclass(UnknownName, ConfigError)
