@@ -64,9 +64,7 @@ def plain_package(shared_folder: Path, digits_train: Dataset) -> Path:
     with FileLock(str(path) + ".lock"):
         if not path.exists():
             plan = TrainingPlan(epochs=8, batch_size=64, learning_rate=5e-3, schedule="one-cycle")
-            model = hauberk.train(
-                hauberk.create("cnn", digits_train), digits_train, plan, seed=0, name="plain"
-            )
+            model = hauberk.train(hauberk.create("cnn", digits_train), digits_train, plan, seed=0, name="plain")
             hauberk.save(model, path)
     return path
 

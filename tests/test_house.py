@@ -124,7 +124,12 @@ def test_readmes_show_the_same_commands() -> None:
 
 
 def test_links_in_documents_lead_somewhere() -> None:
-    for path in [ROOT / "README.md", ROOT / "README.zh-CN.md", *ROOT.glob("docs/**/*.md"), ROOT / "CONTRIBUTING.md"]:
+    for path in [
+        ROOT / "README.md",
+        ROOT / "README.zh-CN.md",
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "CONTRIBUTING.md",
+    ]:
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text("utf-8")):
             if "://" not in target:
                 assert (path.parent / target).exists(), f"{target} in {path.name}"

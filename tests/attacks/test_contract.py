@@ -97,9 +97,7 @@ def test_result_does_not_depend_on_the_batch(attack: Attack, plain: Classifier, 
     images, labels = digits.images[:40], digits.labels[:40]
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
     whole = attack(plain, images, labels, Linf(0.1), seed=5)
-    shuffled = attack(
-        plain, images[order], labels[order], Linf(0.1), seed=5, indices=order, batch_size=7
-    )
+    shuffled = attack(plain, images[order], labels[order], Linf(0.1), seed=5, indices=order, batch_size=7)
     # kernels sum in another order in another batch: verdicts agree, values nearly
     assert torch.equal(whole.success[order], shuffled.success)
     if attack.name in ("fgsm", "r-fgsm", "bim"):

@@ -111,7 +111,18 @@ def test_targeted_attack(hauberk_command: Call, plain_package: Path, tmp_path: P
 
 
 def test_require_sets_the_exit_code(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
-    base = ("evaluate", plain_package, "--data", "digits", "--eps", 0.2, "--samples", 40, "--evidence", tmp_path)
+    base = (
+        "evaluate",
+        plain_package,
+        "--data",
+        "digits",
+        "--eps",
+        0.2,
+        "--samples",
+        40,
+        "--evidence",
+        tmp_path,
+    )
     assert hauberk_command(*base, "--require", 0.0).code == 0
     failed = hauberk_command(*base, "--require", 0.9)
     assert failed.code == 1
@@ -194,9 +205,7 @@ def test_debug_shows_the_traceback(hauberk_command: Call) -> None:
     assert "Traceback" in said.err
 
 
-def test_import_state_dict_and_evaluate(
-    hauberk_command: Call, plain_package: Path, tmp_path: Path
-) -> None:
+def test_import_state_dict_and_evaluate(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     """Weights with a built-in architecture's name, all the way to an evaluation."""
     said = hauberk_command(
         "import", plain_package / "weights.safetensors", "--factory", "cnn", "--input-shape", "1,8,8",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -62,8 +64,6 @@ def test_inner_attack_stays_inside_and_raises_the_loss(plain: Classifier, digits
 
 
 def test_frozen_gives_everything_back(plain: Classifier) -> None:
-    import copy
-
     model = copy.deepcopy(plain).train()
     fixed = next(model.parameters())
     fixed.requires_grad_(False)
@@ -118,10 +118,9 @@ def test_misuse(plain: Classifier, digits_train: Dataset) -> None:
         hauberk.harden(plain, digits_train, Linf(2.0))
     with pytest.raises(ConfigError, match="cannot hold out"):
         AdversarialTraining(held_out=5000).fit(plain, digits_train, Linf(0.1))
+    learning = copy.deepcopy(plain).train()
     with pytest.raises(ConfigError, match="train mode"):
-        import copy
-
-        hauberk.harden(copy.deepcopy(plain).train(), digits_train, Linf(0.1))
+        hauberk.harden(learning, digits_train, Linf(0.1))
     mnist_like = hauberk.create("mlp", digits_train).eval()
     mnist_like.input_shape = (1, 28, 28)
     with pytest.raises(ConfigError, match="the classifier takes"):

@@ -206,9 +206,7 @@ def test_misuse(plain: Classifier, digits: Dataset) -> None:
         evaluate(plain, images, labels + 20, Linf(0.1))
     with pytest.raises(TypeError, match="sed"):
         evaluate(plain, images, labels, Linf(0.1), sed=1)  # type: ignore[call-arg]
-    nan = Classifier(
-        nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), input_shape=(1, 8, 8), labels=10
-    ).eval()
+    nan = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), input_shape=(1, 8, 8), labels=10).eval()
     with torch.no_grad():
         nan.module[1].bias.fill_(float("nan"))  # type: ignore[index, union-attr]
     with pytest.raises(UnsupportedModel, match="NaN"):

@@ -91,7 +91,11 @@ class Geometry(ABC):
 
     @abstractmethod
     def steepest(self, gradient: Tensor) -> Tensor:
-        """The direction of length 1 in this norm along which a linear loss grows fastest."""
+        """The step along which a linear loss grows fast: the best one of length 1 for Linf and L2.
+
+        For L1 the strongest twentieth of the values share the length of 1; for L0 the ``eps`` strongest
+        positions move by 1 in every value. No gradient, no step.
+        """
 
 
 @dataclass(frozen=True)
