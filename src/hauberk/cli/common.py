@@ -19,7 +19,8 @@ from hauberk.core.evidence import Evidence
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 package_argument = click.argument("package", metavar="PKG", type=click.Path(path_type=Path))
-seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Names all random choices.")
+SEED = click.IntRange(0, 2**53 - 1)  # what a JSON number keeps exactly
+seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Names all random choices.")
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 force_option = click.option("--force", is_flag=True, help="Replace an earlier package at --out.")

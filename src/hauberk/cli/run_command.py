@@ -13,7 +13,7 @@ from hauberk.cli import common
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, metavar="DIR", help="[default: the recipe's own]"
 )
-@click.option("--seed", type=int, default=None, help="In place of the recipe's own.")
+@click.option("--seed", type=common.SEED, default=None, help="In place of the recipe's own.")
 @common.device_option
 @common.json_option
 def command(recipe: Path, out: Path | None, seed: int | None, device: str, as_json: bool) -> None:

@@ -110,33 +110,44 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hauberk"
 
 
-def _unzip(data: bytes, expected: IdxFile, where: str) -> bytes:
+def _unzip(data: bytes, expected: IdxFile, where: str, *, hint: str) -> bytes:
     """The verified content; never inflates more than the expected size, whatever the file claims."""
     try:
         content = zlib.decompressobj(wbits=31).decompress(data, expected.size_bytes + 1)
     except zlib.error as error:
         raise IntegrityError(
-            f"{where} is not a whole gzip file ({error})", hint="delete it and try again"
+            f"{where} is not a whole gzip file ({error})", hint=hint
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected.sha256:
         raise IntegrityError(
             f"{where} does not hold the expected data: SHA-256 of the content is {found[:16]}…, "
             f"expected {expected.sha256[:16]}…",
-            hint="delete it and try again",
+            hint=hint,
         )
     return content
 
 
-def _download(source: IdxSource, file: IdxFile) -> bytes:
-    """The gzip bytes from the first mirror that answers."""
+def _download(source: IdxSource, file: IdxFile) -> tuple[bytes, bytes]:
+    """Gzip bytes and verified content from the first mirror that has the right ones.
+
+    Raises:
+        IntegrityError: a mirror answered, and none had the published data.
+        EnvironmentFailure: no mirror answered.
+    """
     failures = []
+    wrong: IntegrityError | None = None
     for mirror in source.mirrors:
         try:
             with urllib.request.urlopen(mirror + file.name, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (pinned)
-                return bytes(answer.read(file.size_bytes + 4096))
+                data = bytes(answer.read(file.size_bytes + 4096))
+            return data, _unzip(data, file, f"{file.name} from {mirror}", hint="nothing was kept; try again later")
+        except IntegrityError as error:
+            wrong = error
         except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
             failures.append(f"{mirror}: {getattr(error, 'reason', error)}")
+    if wrong is not None:
+        raise wrong
     raise EnvironmentFailure(
         f"could not download {source.name} ({'; '.join(failures)})",
         hint=f"set HAUBERK_DATA to a folder that holds {source.folder}/{file.name}, "
@@ -146,15 +157,12 @@ def _download(source: IdxSource, file: IdxFile) -> bytes:
 
 def _content(source: IdxSource, file: IdxFile) -> bytes:
     data_folder = os.environ.get("HAUBERK_DATA")
-    if data_folder:
-        local = Path(data_folder) / source.folder / file.name
-        if local.exists():
-            return _unzip(read_bytes(local, what="data file"), file, str(local))
     cached = cache_folder() / source.folder / file.name
-    if cached.exists():
-        return _unzip(read_bytes(cached, what="data file"), file, str(cached))
-    data = _download(source, file)
-    content = _unzip(data, file, f"the download of {file.name}")
+    places = [Path(data_folder) / source.folder / file.name] if data_folder else []
+    for place in (*places, cached):
+        if place.exists():
+            return _unzip(read_bytes(place, what="data file"), file, str(place), hint="delete it and try again")
+    data, content = _download(source, file)
     write_atomic(cached, data)
     return content
 

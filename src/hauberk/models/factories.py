@@ -35,7 +35,7 @@ def _trust_file() -> Path:
 def trusted() -> frozenset[str]:
     """The factories this user has allowed, one per line of the trust file."""
     try:
-        lines = _trust_file().read_text("utf-8").splitlines()
+        lines = _trust_file().read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return frozenset()
     return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))

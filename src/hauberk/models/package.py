@@ -192,12 +192,15 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
         files = {name: _verified(path, name, facts) for name, facts in manifest["files"].items()}
     if WEIGHTS not in files:
         raise IntegrityError(f"{path}: the package lists no {WEIGHTS}")
-    evidence = tuple(
+    found = [
         Evidence.from_json(parse_json(files[name], where=name), where=f"{path}/{name}")
-        for name in sorted(files)
+        for name in files
         if name.startswith("evidence/")
-    )
-    return Package(path, manifest, evidence), files
+    ]
+    order = {name: position for position, name in enumerate(manifest["provenance"])}
+    if {one.digest for one in found} != order.keys():
+        raise IntegrityError(f"{path}: the evidence is not what the manifest's provenance lists")
+    return Package(path, manifest, tuple(sorted(found, key=lambda one: order[one.digest]))), files
 
 
 @contextmanager

@@ -267,6 +267,12 @@ def _check_fits(classifier: Classifier, data: Dataset) -> None:
         raise ConfigError(
             f"{data.name} has {len(data.classes)} classes, the classifier {classifier.num_classes}"
         )
+    lower, upper = classifier.bounds.tensors(data.images)
+    if bool((data.images < lower).any()) or bool((data.images > upper).any()):
+        raise ConfigError(
+            f"{data.name} has values outside the classifier's bounds {classifier.bounds.describe()}",
+            hint="scale the images, or state the right bounds",
+        )
 
 
 class _Run:

@@ -129,13 +129,16 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
     specs: list[ModelSpec] = []
     for table in models:
         specs.append(_model(reader, table, [one.name for one in specs]))
+    seed = reader.value(document, "seed", int, "the top", 0)
+    if not 0 <= seed < 2**53:
+        raise ConfigError(f"{where}: seed must lie between 0 and 2**53, got {seed}")
     langs = report.get("lang", ["en"])
     langs = [langs] if isinstance(langs, str) else langs
     check_known(langs, ("en", "zh"), what="language", where=f"{where}, [report]")
     curve = evaluation.get("curve", True)
     return Recipe(
         title=reader.value(document, "title", str, "the top", "Hauberk"),
-        seed=reader.value(document, "seed", int, "the top", 0),
+        seed=seed,
         out=reader.value(document, "out", str, "the top", "runs/run"),
         data=name,
         train_samples=reader.value(data, "train_samples", int, "[data]", None),

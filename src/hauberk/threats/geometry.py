@@ -52,7 +52,11 @@ class Geometry(ABC):
     norm: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if isinstance(self.eps, bool) or not isinstance(self.eps, int | float) or not math.isfinite(self.eps):
+        try:
+            sound = not isinstance(self.eps, bool) and math.isfinite(self.eps)
+        except (TypeError, OverflowError):
+            sound = False
+        if not sound:
             raise ConfigError(f"{type(self).__name__}: eps must be a finite number, got {self.eps!r}")
         if self.eps <= 0:
             raise ConfigError(f"{type(self).__name__}: eps must be greater than 0, got {self.eps!r}")
