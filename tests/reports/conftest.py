@@ -33,7 +33,7 @@ def image(pixels: np.ndarray) -> dict[str, Any]:
 def digit(index: int, shape: tuple[int, int, int]) -> np.ndarray:
     """Something that looks written: a bright curve on black, different for each index."""
     _, height, width = shape
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     curve = 0.5 + 0.28 * np.sin((2 + index % 4) * np.pi * y + index)
     ink = np.exp(-(((x - curve) / 0.13) ** 2)) * (np.abs(y - 0.5) < 0.47)
     return np.broadcast_to((255 * ink).round(), shape).copy()
