@@ -48,7 +48,7 @@ def test_train_attack_harden_evaluate_report(hauberk_command: Call, tmp_path: Pa
         "train", "--data", "digits", "--arch", "cnn", "--epochs", 3, "--learning-rate", 0.005, "--out", plain
     )
     assert said.code == 0, said.err
-    assert "on 355 test images" in said.out
+    assert "right on 355 test images" in said.out
 
     said = hauberk_command(
         "harden", plain, "--data", "digits", "--method", "pgd", "--norm", "linf", "--eps", 0.15,

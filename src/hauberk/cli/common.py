@@ -7,7 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hauberk.core.errors import ConfigError, EnvironmentFailure
 from hauberk.core.evidence import Evidence
+
+if TYPE_CHECKING:
+    from hauberk.models import Classifier, Package
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -92,6 +95,27 @@ def keep(evidence: Evidence, folder: Path, package: Path) -> Path:
 
 def print_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def show_trained(model: Classifier, package: Package, data: str, as_json: bool, what: str) -> None:
+    """What ``train`` and ``harden`` print of the package that they wrote."""
+    from hauberk import datasets
+    from hauberk.models.training import accuracy
+
+    test = datasets.load(data, split="test")
+    right = accuracy(model, test.images, test.labels)
+    if as_json:
+        print_json(
+            {
+                "package": str(package.path),
+                "digest": package.digest,
+                "model": package.model_digest,
+                "test_accuracy": right,
+                "history": model.evidence[-1].result["history"],
+            }
+        )
+    else:
+        click.echo(f"{package.path}: {what}, {right:.2%} right on {len(test)} test images")
 
 
 def percent(share: float | None) -> str:

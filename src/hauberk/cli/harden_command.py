@@ -49,7 +49,7 @@ def command(
     from hauberk import datasets, defenses
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import load, save
-    from hauberk.models.training import TrainingPlan, accuracy
+    from hauberk.models.training import TrainingPlan
     from hauberk.threats import geometry
 
     refuse_overwrite(out, force=force)
@@ -65,18 +65,6 @@ def command(
     learning = datasets.load(data).head(samples)
     hardened = defense.fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
     written = save(hardened, out, overwrite=force)
-    test = datasets.load(data, split="test")
-    right = accuracy(hardened, test.images, test.labels)
-    if as_json:
-        common.print_json(
-            {
-                "package": str(out),
-                "digest": written.digest,
-                "model": written.model_digest,
-                "test_accuracy": right,
-                "history": hardened.evidence[-1].result["history"],
-            }
-        )
-    else:
-        click.echo(f"{out}: {method} at {norm} {eps:g}, {right:.2%} clean on {len(test)} test images")
+    common.show_trained(hardened, written, data, as_json, f"{method} at {norm} {eps:g}")
+    if not as_json:
         click.echo(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {eps:g}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,7 +20,7 @@ _DEFAULT_OUT = Path("runs/quickstart")
 @common.seed_option
 @common.device_option
 @common.json_option
-def command(out: Path, lang: str, seed: int, device: str, as_json: bool) -> None:
+def command(out: Path, lang: Literal["en", "zh"], seed: int, device: str, as_json: bool) -> None:
     """Train, attack, harden, measure and report on embedded handwritten digits, in under a minute."""
     from dataclasses import replace
 

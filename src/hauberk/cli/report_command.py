@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -22,7 +23,7 @@ from hauberk.cli import common
 def command(
     sources: tuple[Path, ...],
     out: Path | None,
-    lang: str,
+    lang: Literal["en", "zh"],
     title: str | None,
     pictures: Path | None,
     as_json: bool,

@@ -48,7 +48,7 @@ def command(
     from hauberk import datasets
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import create, save
-    from hauberk.models.training import TrainingPlan, accuracy, train
+    from hauberk.models.training import TrainingPlan, train
 
     refuse_overwrite(out, force=force)
     plan = TrainingPlan(
@@ -69,17 +69,4 @@ def command(
         blank.eval(), learning, plan, held_out=kept, seed=seed, name=out.name, progress=common.Bars()
     )
     package = save(trained, out, overwrite=force)
-    test = datasets.load(data, split="test")
-    right = accuracy(trained, test.images, test.labels)
-    if as_json:
-        common.print_json(
-            {
-                "package": str(out),
-                "digest": package.digest,
-                "model": package.model_digest,
-                "test_accuracy": right,
-                "history": trained.evidence[-1].result["history"],
-            }
-        )
-    else:
-        click.echo(f"{out}: {arch} on {learning.name}, {right:.2%} on {len(test)} test images")
+    common.show_trained(trained, package, data, as_json, f"{arch} on {learning.name}")

@@ -17,7 +17,6 @@ from hauberk.models.checks import check_classifier
 from hauberk.models.training import Lesson, TrainingPlan, learn
 from hauberk.threats import Geometry, ThreatModel
 
-
 _HELD_OUT_MOST = 500  # enough to tell epochs apart, cheap to attack after each
 
 

@@ -37,7 +37,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hauberk.attacks import Attack
 from hauberk.attacks import make as make_attack
@@ -92,7 +92,7 @@ class Recipe:
     alone: tuple[Attack, ...]
     curve: tuple[float, ...] | bool
     curve_samples: int | None
-    langs: tuple[str, ...]
+    langs: tuple[Literal["en", "zh"], ...]
     source: Mapping[str, Any]
 
 
