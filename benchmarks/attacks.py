@@ -198,6 +198,38 @@ def import_cost(rounds: int) -> dict[str, Any]:
     }
 
 
+def render(result: dict[str, Any]) -> str:
+    """The record as Markdown, for README.md."""
+    lines = ["| model, attack | contender | units (range) | accuracy left |", "| --- | --- | ---: | ---: |"]
+    for key in ("robust model", "undefended model", "undefended model, 10 restarts"):
+        rows = sorted(result[key]["contenders"].items(), key=lambda item: item[1]["units"])
+        for name, row in rows:
+            low, high = row["units_range"]
+            lines.append(
+                f"| {key} | {name} | {row['units']:.2f} ({low:.2f}–{high:.2f}) | {row['robust_accuracy']:.1%} |"
+            )
+    memory, cost = result["peak memory"], result["import"]
+    lines += [
+        "",
+        f"Peak memory of the attack: {memory['hauberk_mib']:.0f} MiB, of the bare loop "
+        f"{memory['bare_loop_mib']:.0f} MiB (ratio {memory['ratio']:.2f}).",
+        f"`import hauberk` takes {cost['hauberk_s'] * 1000:.0f} ms; with all its rooms "
+        f"{cost['rooms_over_torch']:.2f} times `import torch`.",
+        "",
+        f"Versions: {', '.join(f'{name} {version}' for name, version in result['versions'].items())}; "
+        f"{result['machine']}, {result['rounds']} rounds.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def put_into_readme(text: str) -> None:
+    """Between the markers."""
+    path = HERE / "README.md"
+    before, _, rest = path.read_text("utf-8").partition("<!-- attacks: begin -->\n")
+    _, _, after = rest.partition("<!-- attacks: end -->")
+    path.write_text(f"{before}<!-- attacks: begin -->\n{text}<!-- attacks: end -->{after}", "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", type=Path, default=Path("runs/mnist/undefended"))
@@ -237,7 +269,8 @@ def main() -> None:
     }
     result["import"] = import_cost(5)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+    put_into_readme(render(result))
+    print(render(result))
 
 
 if __name__ == "__main__":
