@@ -115,9 +115,7 @@ def _unzip(data: bytes, expected: IdxFile, where: str, *, hint: str) -> bytes:
     try:
         content = zlib.decompressobj(wbits=31).decompress(data, expected.size_bytes + 1)
     except zlib.error as error:
-        raise IntegrityError(
-            f"{where} is not a whole gzip file ({error})", hint=hint
-        ) from None
+        raise IntegrityError(f"{where} is not a whole gzip file ({error})", hint=hint) from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected.sha256:
         raise IntegrityError(
@@ -141,7 +139,9 @@ def _download(source: IdxSource, file: IdxFile) -> tuple[bytes, bytes]:
         try:
             with urllib.request.urlopen(mirror + file.name, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (pinned)
                 data = bytes(answer.read(file.size_bytes + 4096))
-            return data, _unzip(data, file, f"{file.name} from {mirror}", hint="nothing was kept; try again later")
+            return data, _unzip(
+                data, file, f"{file.name} from {mirror}", hint="nothing was kept; try again later"
+            )
         except IntegrityError as error:
             wrong = error
         except (urllib.error.URLError, OSError, http.client.HTTPException) as error:

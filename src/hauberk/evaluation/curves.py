@@ -50,13 +50,16 @@ def accuracy_curve(
         raise ConfigError(f"a curve needs radii of at least 0, got {list(radii)!r}")
     standing = predictions(classifier, images) == labels
     points = [_point(0.0, standing)]
-    for eps in sorted(set(radii) - {0}):
+    steps = sorted(set(radii) - {0})
+    progress.begin("accuracy against radius", len(steps))
+    for eps in steps:
         rows = standing.nonzero().squeeze(1)
         if len(rows):
-            standing[
-                rows[_fallen(classifier, images, labels, threat.with_eps(eps), rows, attack, seed, progress)]
-            ] = False
+            fallen = _fallen(classifier, images, labels, threat.with_eps(eps), rows, attack, seed)
+            standing[rows[fallen]] = False
         points.append(_point(eps, standing))
+        progress.advance(1, f"eps {eps:g}")
+    progress.end()
     return Evidence(
         kind="curve",
         subject={"name": name, "digest": classifier.digest},
@@ -77,10 +80,9 @@ def _fallen(
     rows: Tensor,
     attack: Attack,
     seed: int,
-    progress: Progress,
 ) -> Tensor:
     """Boolean ``(len(rows),)``: broken at this radius, as the judge sees it."""
-    result = attack(classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, progress=progress)
+    result = attack(classifier, images[rows], labels[rows], threat, seed=seed, indices=rows)
     return judge(classifier, images[rows], result.candidates, labels[rows], threat).broken
 
 

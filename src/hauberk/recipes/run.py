@@ -178,7 +178,7 @@ class _Worker:
             {**inputs, "curve": radii, "samples": len(data)},
             lambda: accuracy_curve(
                 model, data, recipe.threat, radii, seed=recipe.seed, name=spec.name,
-                progress=_Named(self.progress, f"{spec.name}: curve,"),
+                progress=_Named(self.progress, f"{spec.name}:"),
             ),
         )  # fmt: skip
 
