@@ -29,6 +29,13 @@ SETTINGS: list[tuple[str, Callable[[], object]]] = [
     ("share", lambda: RFGSM(share=1.0)),
     ("decay", lambda: MIFGSM(decay=1.5)),
     ("eot", lambda: FGSM(eot=0)),
+    ("step_size", lambda: BIM(step_size=float("inf"))),
+    ("step_size", lambda: BIM(step_size="x")),  # type: ignore[arg-type]
+    ("share", lambda: RFGSM(share=".5")),  # type: ignore[arg-type]
+    ("decay", lambda: MIFGSM(decay="much")),  # type: ignore[arg-type]
+    ("random_start", lambda: PGD(random_start="no")),  # type: ignore[arg-type]
+    ("objective", lambda: PGD(objective=3)),  # type: ignore[arg-type]
+    ("objective", lambda: PGD(objective=DLR)),  # type: ignore[arg-type]
 ]
 
 
@@ -132,3 +139,20 @@ def test_dlr_needs_enough_classes() -> None:
 def test_a_batch_of_one(plain: Classifier, digits: Dataset) -> None:
     result = PGD(steps=20)(plain, digits.images[:1], digits.labels[:1], Linf(0.25))
     assert result.candidates.shape == (1, 1, 8, 8)
+
+
+def test_calls_that_cannot_be_meant(plain: Classifier, digits: Dataset) -> None:
+    images, labels = digits.images[:4], digits.labels[:4]
+    for size in (0, -5, 2.5):
+        with pytest.raises(ConfigError, match="batch_size"):
+            PGD()(plain, images, labels, Linf(0.1), batch_size=size)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"indices must be a torch\.Tensor"):
+        PGD()(plain, images, labels, Linf(0.1), indices=[0, 1, 2, 3])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="does not pay for one question"):
+        PGD(eot=4)(plain, images, labels, ThreatModel(Linf(0.1), queries=3))
+    other = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), input_shape=(1, 8, 8), labels=3).eval()
+    with pytest.raises(ConfigError, match="gradients_from takes"):
+        PGD()(plain, images, labels, Linf(0.1), gradients_from=other)
+    elsewhere = copy.deepcopy(plain).to("meta")
+    with pytest.raises(ConfigError, match="gradients_from is on meta, the classifier on cpu"):
+        PGD()(plain, images, labels, Linf(0.1), gradients_from=elsewhere)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import hauberk
 from hauberk.attacks import APGD, BIM, FGSM, MIFGSM, PGD
-from hauberk.attacks.objectives import DLR, CrossEntropy, Margin, attacker_margin
+from hauberk.attacks.objectives import DLR, CrossEntropy, Margin, Objective, attacker_margin
 from hauberk.attacks.oracle import Oracle
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
@@ -192,3 +192,58 @@ def test_gradients_from_a_stand_in_break_what_rounding_hides(plain: Classifier, 
 def test_repr_is_complete() -> None:
     text = repr(PGD(steps=7, restarts=2, objective="margin"))
     assert text == "PGD(objective=Margin(), eot=1, steps=7, step_size=None, restarts=2, random_start=True)"
+
+
+class Scaled(nn.Module):
+    """Logits times a power of two, which changes no decision and no direction."""
+
+    def __init__(self, inner: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.inner, self.factor = inner, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.inner(x) * self.factor
+        return logits
+
+
+def test_momentum_does_not_depend_on_the_size_of_the_gradients(hardened: Classifier, digits: Dataset) -> None:
+    tiny = Classifier(Scaled(hardened.module, 2.0**-60), input_shape=(1, 8, 8), labels=10).eval()
+    attack = MIFGSM(objective="margin")
+    same, small = (attack(one, digits.images[:40], digits.labels[:40], Linf(0.1)) for one in (hardened, tiny))
+    assert torch.equal(same.candidates, small.candidates)
+
+
+class Rooted(nn.Module):
+    """Takes square roots, whose slope at a black pixel is infinite, and times 0 not a number."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.inner(x + 0 * x.sqrt())
+        return logits
+
+
+@pytest.mark.parametrize("geometry", [Linf(0.25), L2(1.5)], ids=lambda one: one.norm)
+def test_slopes_that_are_not_numbers_hide_nothing(geometry: object, plain: Classifier, digits: Dataset) -> None:
+    rooted = Classifier(Rooted(plain.module), input_shape=(1, 8, 8), labels=10).eval()
+    result = PGD(steps=20)(rooted, digits.images[:60], digits.labels[:60], geometry)  # type: ignore[arg-type]
+    assert bool(torch.isfinite(result.candidates).all())
+    assert result.robust_accuracy < 0.7
+
+
+def test_checkpoints_are_the_papers() -> None:
+    from hauberk.attacks.apgd import checkpoints
+
+    assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99, 100]
+    assert checkpoints(1) == [1]
+
+
+@pytest.mark.parametrize("objective", [CrossEntropy(), Margin(), DLR()], ids=repr)
+def test_losses_of_equal_half_precision_logits_are_numbers(objective: Objective) -> None:
+    logits = torch.ones((2, 4), dtype=torch.float16)
+    for targets in (None, torch.tensor([1, 2])):
+        loss = objective(logits, torch.tensor([0, 0]), targets)
+        assert loss.dtype == torch.float32
+        assert bool(torch.isfinite(loss).all())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -151,6 +154,17 @@ MISUSE: list[tuple[int, str, list[str]]] = [
     (2, "no evidence", ["report", "EMPTY"]),
     (2, "--require is a share", ["evaluate", "PLAIN", "--data", "digits", "--eps", "0.1", "--require", "60"]),
     (2, "no recipe at", ["run", "nowhere.toml"]),
+    (2, "'steps' is given twice",
+     ["attack", "PLAIN", "--data", "digits", "--eps", "0.1", "--steps", "3", "--set", "steps=4"]),
+    (2, "'steps' is set twice",
+     ["attack", "PLAIN", "--data", "digits", "--eps", "0.1", "--set", "steps=3", "--set", "steps=4"]),
+    (2, "random_start is true or false",
+     ["attack", "PLAIN", "--data", "digits", "--eps", "0.1", "--set", "random_start=False"]),
+    (2, "'epochs' is given twice",
+     ["harden", "PLAIN", "--data", "digits", "--eps", "0.1", "--out", "EMPTY/x", "--epochs", "3", "--set",
+      "epochs=4"]),
+    (2, "fresh is true or false",
+     ["harden", "PLAIN", "--data", "digits", "--eps", "0.1", "--out", "EMPTY/x", "--set", "fresh=no"]),
 ]  # fmt: skip
 
 
@@ -215,3 +229,45 @@ def test_import_state_dict_and_evaluate(hauberk_command: Call, plain_package: Pa
     assert hauberk.load(tmp_path / "mine").module is not None
     said = hauberk_command("evaluate", tmp_path / "mine", "--data", "digits", "--eps", 0.1, "--samples", 30)
     assert said.code == 0, said.err
+
+
+def test_a_reader_that_went_away_is_no_pass(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
+    """The check after the printing was not made: exit code 0 would let a bad model through."""
+    words = ["evaluate", str(plain_package), "--data", "digits", "--eps", "0.2", "--samples", "20",
+             "--evidence", str(tmp_path), "--require", "0.9"]  # fmt: skip
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        said = subprocess.run(
+            [sys.executable, "-m", "hauberk", *words], stdout=gone, stderr=subprocess.PIPE, timeout=120
+        )
+    assert said.returncode == 3
+
+
+def test_the_report_names_the_command_that_repeats_it(
+    hauberk_command: Call, plain_package: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "page.html"
+    assert hauberk_command("report", plain_package, "--title", "mine", "--out", out).code == 0
+    assert f"--lang en --title mine --out {out}" in out.read_text("utf-8")
+
+
+def test_bars_end_with_the_command() -> None:
+    import click
+
+    from hauberk.cli import common
+
+    ended = []
+
+    class Watched(common.Bars):
+        def end(self) -> None:
+            ended.append(True)
+
+    @click.command()
+    def stopped() -> None:
+        Watched()
+        raise KeyboardInterrupt
+
+    with pytest.raises(click.exceptions.Abort):
+        stopped.main([], standalone_mode=False)
+    assert ended == [True]

@@ -15,7 +15,7 @@ from hauberk.defenses import AdversarialTraining, FGSMAugmentation
 from hauberk.defenses.adversarial import AdversarialLesson, frozen
 from hauberk.models import Classifier
 from hauberk.models.training import Moment, TrainingPlan
-from hauberk.threats import L2, Linf, Streams, ThreatModel
+from hauberk.threats import L2, Knowledge, Linf, Streams, ThreatModel
 
 
 def test_hardening_names_the_step_before(plain: Classifier, hardened: Classifier) -> None:
@@ -114,6 +114,16 @@ def test_misuse(plain: Classifier, digits_train: Dataset) -> None:
         AdversarialTraining(steps=0)
     with pytest.raises(ConfigError, match="warmup"):
         AdversarialTraining(warmup=1.0)
+    for settings in ({"held_out": -1}, {"held_out": "x"}, {"fresh": "no"}, {"plan": 3}):
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            FGSMAugmentation(**settings)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            AdversarialTraining(**settings)  # type: ignore[arg-type]
+    for name in ("reach", "warmup", "margin"):
+        with pytest.raises(ConfigError, match=name):
+            AdversarialTraining(**{name: "x"})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="untargeted"):
+        hauberk.harden(plain, digits_train, ThreatModel(Linf(0.1), targeted=True))
     with pytest.raises(ConfigError, match="larger than the valid range"):
         hauberk.harden(plain, digits_train, Linf(2.0))
     with pytest.raises(ConfigError, match="cannot hold out"):
@@ -125,3 +135,19 @@ def test_misuse(plain: Classifier, digits_train: Dataset) -> None:
     mnist_like.input_shape = (1, 28, 28)
     with pytest.raises(ConfigError, match="the classifier takes"):
         hauberk.harden(mnist_like, digits_train, Linf(0.1))
+
+
+def test_held_out_data_are_attacked_whatever_the_attacker_may_ask(
+    plain: Classifier, digits_train: Dataset
+) -> None:
+    defense = AdversarialTraining(plan=TrainingPlan(epochs=1), held_out=60, steps=1)
+    threat = ThreatModel(Linf(0.3), knowledge=Knowledge.SCORES, queries=1)
+    (row,) = defense.fit(plain, digits_train.head(128), threat).evidence[-1].result["history"]
+    assert row["held_out_robust"] < row["held_out_accuracy"] - 0.2
+
+
+def test_evidence_names_the_data_that_samples_were_made_from(plain: Classifier, digits_train: Dataset) -> None:
+    data = digits_train.head(64)
+    step = FGSMAugmentation(plan=TrainingPlan(epochs=1)).fit(plain, data, Linf(0.1)).evidence[-1]
+    assert step.parameters["made_from"] == data.describe()
+    assert step.inputs["dataset"]["samples"] == 128

@@ -220,3 +220,55 @@ def test_three_losses_agree_with_each_other(hardened: Classifier, digits: Datase
     for objective in ("cross-entropy", "margin", "dlr"):
         single = PGD(steps=40, objective=objective)(hardened, images, labels, Linf(EPS)).robust_accuracy
         assert whole <= single <= whole + 0.15
+
+
+def test_evidence_holds_what_a_repetition_needs(plain: Classifier, digits: Dataset) -> None:
+    images, labels = digits.images[:20], digits.labels[:20]
+    targets = (labels + 1) % 10
+    found = evaluate(
+        plain, images, labels, ThreatModel(Linf(0.1), targeted=True), attacks=[FGSM()], targets=targets,
+        gradients_from=plain,
+    )  # fmt: skip
+    assert found.evidence.parameters["targets"] == targets.tolist()
+    assert found.evidence.parameters["gradients_from"] == plain.digest
+    usual = evaluate(plain, images, labels, Linf(0.1), attacks=[FGSM()]).evidence.parameters
+    assert usual["targets"] is None
+    assert usual["gradients_from"] is None
+
+
+def test_what_travels_with_the_images_must_fit_them(plain: Classifier, digits: Dataset) -> None:
+    images, labels = digits.images[:5], digits.labels[:5]
+    targeted = ThreatModel(Linf(0.1), targeted=True)
+    with pytest.raises(DataError, match="one per image"):
+        evaluate(plain, images, labels, targeted, targets=(digits.labels[:6] + 1) % 10)
+    with pytest.raises(ConfigError, match="pass targets="):
+        evaluate(plain, images, labels, targeted)
+    with pytest.raises(ConfigError, match="untargeted"):
+        evaluate(plain, images, labels, Linf(0.1), targets=(labels + 1) % 10)
+    with pytest.raises(ConfigError, match="indices"):
+        evaluate(plain, images, labels, Linf(0.1), indices=torch.arange(6))
+    with pytest.raises(ConfigError, match="runs attacks such as"):
+        evaluate(plain, images, labels, Linf(0.1), attacks=["pgd"])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="radii"):
+        accuracy_curve(plain, digits.head(5), Linf(0.1), [float("nan")])
+
+
+def test_rounding_at_the_size_of_the_bounds_is_no_cheating() -> None:
+    model = Classifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), input_shape=(1, 8, 8), labels=10, bounds=(0.0, 255.0)
+    ).eval()
+    images = 255 * torch.rand((200, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        labels = model(images).argmax(1)
+    found = evaluate(model, images, labels, Linf(0.1), attacks=[FGSM()])
+    assert found.attacks[0].invalid == 0
+
+
+def test_one_step_is_compared_with_many_steps_only() -> None:
+    from hauberk.evaluation.evaluate import AttackRow, _one_step_and_many
+
+    def row(name: str, accuracy: float) -> AttackRow:
+        return AttackRow(name, name, 100, 0, accuracy, accuracy, 1.0, 1.0, 0)
+
+    assert _one_step_and_many([row("fgsm", 0.3), row("r-fgsm", 0.5)]) == (0.3, None)
+    assert _one_step_and_many([row("fgsm", 0.3), row("r-fgsm", 0.1), row("pgd", 0.2)]) == (0.3, 0.2)

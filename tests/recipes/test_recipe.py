@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from hauberk import load, recipes
 from hauberk.core.errors import ConfigError, DataError, UnknownName
 from hauberk.core.evidence import load_folder
-from hauberk.models import read
+from hauberk.models import Classifier, read
 from hauberk.recipes import RunResult
+from hauberk.threats import L0, Geometry, Linf, ThreatModel
 
 MISTAKES = [
     ("[threat]\n", "[threat]\nnrom = 1\n", "unknown key 'nrom' in .*, \\[threat\\]; did you mean 'norm'"),
@@ -36,6 +38,20 @@ MISTAKES = [
     ('name = "hardened"', 'name = "undefended"', "is taken"),
     ('name = "hardened"', 'name = "../up"', "may hold letters"),
     ("seed = 3", "seed = 3 3", "not valid TOML"),
+    ('name = "hardened"', 'name = "run.json"', "is taken"),
+    ('name = "hardened"', 'name = "report.html"', "is taken"),
+    ("curve = [0.1, 0.2]", 'curve = "yes"', "'curve' is true, false or a list"),
+    ("curve = [0.1, 0.2]", "curve = []", "'curve' is true, false or a list"),
+    ("curve = [0.1, 0.2]", "curve = [0.1, -0.2]", "eps must be greater than 0"),
+    ("curve = [0.1, 0.2]", 'curve = ["x"]', "eps must be a finite number"),
+    ("curve_samples = 40", "curve_samples = 0", "'curve_samples' must be at least 1"),
+    ('alone = [{ attack = "fgsm" }]', "alone = 3", "'alone' is a list"),
+    ('lang = ["en", "zh"]', "lang = []", "lists each language once"),
+    ('lang = ["en", "zh"]', 'lang = ["en", "en"]', "lists each language once"),
+    ('train = { arch = "cnn",', 'train = "cnn" #', "must be a table"),
+    ("harden = {", "harden = 3 # {", "must be a table"),
+    ('arch = "cnn",', 'arch = "cnn", args = 3,', "must be a table"),
+    ("steps = 2,", "steps = 2, fresh = 'no',", "fresh is true or false"),
     ('from = "undefended"\n', "", "lacks 'from'"),
 ]
 
@@ -108,8 +124,10 @@ def test_a_second_run_does_nothing_again(finished: RunResult, tmp_path: Path) ->
     weights = again / "hardened" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     third = recipes.run(recipe, out=again)
-    assert third.skipped == 5
+    assert third.skipped == 3  # and so are its evaluation and curve, which name its birth
     assert read(again / "hardened").model_digest == read(finished.folder / "hardened").model_digest
+    known = {one.digest for one in third.evidence}
+    assert all(parent in known for one in third.evidence for parent in one.parents)
 
 
 def test_a_foreign_folder_is_left_alone(small_recipe: Path, tmp_path: Path) -> None:
@@ -175,3 +193,69 @@ def test_examples_are_valid(path: Path) -> None:
 
 def test_unknown_name_is_a_config_error() -> None:
     assert issubclass(UnknownName, ConfigError)
+
+
+class Interrupting:
+    """Ctrl-C at the start of the second epoch."""
+
+    def begin(self, title: str, total: int) -> None: ...
+
+    def advance(self, ticks: int = 1, note: str = "") -> None:
+        if note.startswith("epoch 2/"):
+            raise KeyboardInterrupt
+
+    def end(self) -> None: ...
+
+
+def test_a_run_stopped_in_its_first_stage_goes_on(
+    finished: RunResult, small_recipe: Path, tmp_path: Path
+) -> None:
+    recipe = recipes.load(small_recipe)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.run(recipe, out=tmp_path / "out", progress=Interrupting())
+    assert list((tmp_path / "out" / ".checkpoints").iterdir())
+    recipes.run(replace(recipe, models=recipe.models[:1], curve=False), out=tmp_path / "out")
+    assert read(tmp_path / "out" / "undefended").model_digest == (
+        read(finished.folder / "undefended").model_digest
+    )
+
+
+@pytest.mark.parametrize(
+    ("threat", "expected"),
+    [
+        (Linf(0.9), [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0]),
+        (L0(3), [0.0, 1.0, 2.0, 3.0, 4.0]),
+    ],
+    ids=["linf", "l0"],
+)
+def test_radii_of_a_curve_all_mean_something(
+    threat: Geometry, expected: list[float], plain: Classifier, small_recipe: Path
+) -> None:
+    from hauberk.recipes.run import _radii
+
+    recipe = replace(recipes.load(small_recipe), threat=ThreatModel(threat), curve=True)
+    radii = _radii(recipe, plain)
+    assert radii == pytest.approx(expected)
+    for eps in radii[1:]:
+        recipe.threat.with_eps(eps).check_fits(plain.bounds, plain.input_shape)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("eps = 0.15", "eps = 8"), ("[0.1, 0.2]", "[0.1, 2]")])
+def test_radii_beyond_the_range_are_refused_before_any_training(
+    right: str, wrong: str, small_recipe: Path, tmp_path: Path
+) -> None:
+    small_recipe.write_text(small_recipe.read_text().replace(right, wrong))
+    with pytest.raises(ConfigError, match="larger than the valid range"):
+        recipes.run(recipes.load(small_recipe), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_state_that_is_none_is_refused(small_recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for stages in ("[]", "3", '{"a": 3}', '{"a": {"key": 1}}'):
+        (out / "run.json").write_text(f'{{"schema": "hauberk-run/1", "stages": {stages}}}')
+        with pytest.raises(ConfigError, match="not the state of a run"):
+            recipes.run(recipes.load(small_recipe), out=out)
+    with pytest.raises(ConfigError, match="is a file"):
+        recipes.run(recipes.load(small_recipe), out=small_recipe)

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem
-from hauberk.attacks.gradient import Batch, GradientAttack, require_count
+from hauberk.attacks.attack import Problem, require_count
+from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.oracle import Look
 
 _RISE = 0.75  # share of steps that must raise the loss (rho in the paper)
@@ -18,10 +18,10 @@ _INERTIA = 0.75  # weight of the new step against the last move (alpha in the pa
 
 def checkpoints(steps: int) -> list[int]:
     """The step numbers at which the step size is reconsidered: gaps shrink from 22 % to 6 % of the steps."""
-    shares = [0.0, 0.22]
-    while shares[-1] < 1:
-        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-    return sorted({min(steps, -int(-share * steps // 1)) for share in shares[1:]})
+    shares = [0, 22]  # in percent: whole numbers do not round up by mistake
+    while shares[-1] < 100:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 3, 6))
+    return sorted({min(steps, -(-share * steps // 100)) for share in shares[1:]})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -33,7 +33,7 @@ class APGD(GradientAttack):
         restarts: random starting points.
 
     Source: Croce and Hein, Reliable evaluation of adversarial robustness, ICML 2020, algorithm 1. Here a
-    fooled sample leaves the batch at once; the rest is as there.
+    fooled sample leaves the batch at once, and a sample sent back to its best point goes on without momentum.
     """
 
     name: ClassVar[str] = "apgd"

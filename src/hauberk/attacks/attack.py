@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
@@ -122,35 +123,40 @@ class Attack(ABC):
                 does not depend on its neighbours or the batch size.
             indices: int64 ``(n,)``: each sample's number in its data set, which names its stream; default
                 0, 1, 2, ...
-            gradients_from: take gradients from this classifier (BPDA stand-in or substitute).
+            gradients_from: take gradients from this classifier (BPDA stand-in or substitute), which has the
+                same input shape and classes and is on the same device.
             batch_size: samples at a time; default by their size in memory.
 
         Returns:
             ``AttackResult``; ``success`` is re-tested on ``classifier`` itself.
 
         Raises:
-            ConfigError: a threat that does not fit classifier or attack, a model in train mode.
+            ConfigError: a threat that does not fit classifier or attack, a model in train mode, a stand-in of
+                another kind, a query budget that does not pay for one question.
             DataError: images or labels that cannot be right.
             UnsupportedModel: probabilities in place of logits, a randomised model without EOT, no gradients.
         """
         started = time.perf_counter()
         threat = ThreatModel.of(threat)
         check_classifier(classifier)
-        device, kind = images.device if isinstance(images, Tensor) else None, None
+        if batch_size is not None:
+            require_count("batch_size", batch_size, type(self).__name__)
         clean = check_images(classifier, images)
+        device = images.device
         kind = clean.dtype if clean.dtype in (torch.float32, torch.float64) else torch.float32
         clean = clean.detach().to(classifier.device, kind)
         labels = check_labels(classifier, labels, len(clean)).to(classifier.device)
-        targets = self._check_threat(classifier, threat, labels, targets)
+        self._check_threat(classifier, threat)
+        targets = check_targets(classifier, threat, labels, targets)
         self._check_behaviour(classifier, clean)
         if indices is None:
             indices = torch.arange(len(clean))
         indices = check_indices(indices, len(clean)).to(classifier.device)
         twin = fast_twin(classifier)
-        source = None if gradients_from is None else fast_twin(check_classifier(gradients_from))
+        source = None if gradients_from is None else fast_twin(_check_stand_in(gradients_from, classifier))
         lower, upper = classifier.bounds.tensors(clean)
 
-        size = batch_size or _default_batch(clean)
+        size = _default_batch(clean) if batch_size is None else batch_size
         progress.begin(self.name, self.ticks() * -(-len(clean) // size))
         parts = []
         for part in passes(len(clean), size):
@@ -173,28 +179,18 @@ class Attack(ABC):
         joined = {key: torch.cat([part[key] for part in parts]).to(device) for key in parts[0]}
         return AttackResult(**joined, recipe=repr(self), seconds=time.perf_counter() - started)
 
-    def _check_threat(
-        self, classifier: Classifier, threat: ThreatModel, labels: Tensor, targets: Tensor | None
-    ) -> Tensor | None:
+    def _check_threat(self, classifier: Classifier, threat: ThreatModel) -> None:
         threat.check_fits(classifier.bounds, classifier.input_shape)
         if threat.knowledge < self.needs:
             raise ConfigError(
                 f"{self.name} needs {self.needs.word} knowledge, the threat model allows "
                 f"{threat.knowledge.word}"
             )
-        if threat.targeted and targets is None:
-            raise ConfigError("the threat is targeted: pass targets=, one wanted class per image")
-        if not threat.targeted:
-            if targets is not None:
-                raise ConfigError(
-                    "targets were given but the threat is untargeted",
-                    hint="ThreatModel(geometry, targeted=True)",
-                )
-            return None
-        checked = check_labels(classifier, targets, len(labels), what="targets").to(labels.device)
-        if bool((checked == labels).any()):
-            raise ConfigError(f"the target of image {int((checked == labels).nonzero()[0])} is its true class")
-        return checked
+        if threat.queries is not None and threat.queries < self.repeats:
+            raise ConfigError(
+                f"a budget of {threat.queries} queries does not pay for one question averaged over "
+                f"{self.repeats} passes"
+            )
 
     def _check_behaviour(self, classifier: Classifier, images: Tensor) -> None:
         behaviour = probe(classifier, images)
@@ -254,8 +250,51 @@ class Attack(ABC):
         return torch.cat(verdicts)
 
 
+def check_targets(
+    classifier: Classifier, threat: ThreatModel, labels: Tensor, targets: Tensor | None
+) -> Tensor | None:
+    """Wanted classes beside checked labels, on the same device; None when the threat is untargeted.
+
+    Raises:
+        ConfigError: missing, not asked for, or a wanted class that is the true one.
+        DataError: wrong type, shape or range.
+    """
+    if threat.targeted and targets is None:
+        raise ConfigError("the threat is targeted: pass targets=, one wanted class per image")
+    if not threat.targeted:
+        if targets is not None:
+            raise ConfigError(
+                "targets were given but the threat is untargeted",
+                hint="ThreatModel(geometry, targeted=True)",
+            )
+        return None
+    checked = check_labels(classifier, targets, len(labels), what="targets").to(labels.device)
+    if bool((checked == labels).any()):
+        raise ConfigError(f"the target of image {int((checked == labels).nonzero()[0])} is its true class")
+    return checked
+
+
+def _check_stand_in(stand_in: Classifier, classifier: Classifier) -> Classifier:
+    """A source of gradients must answer the same question in the same place."""
+    check_classifier(stand_in)
+    if stand_in.input_shape != classifier.input_shape or stand_in.num_classes != classifier.num_classes:
+        raise ConfigError(
+            f"gradients_from takes {stand_in.input_shape} and has {stand_in.num_classes} classes, "
+            f"the classifier takes {classifier.input_shape} and has {classifier.num_classes}"
+        )
+    somewhere = bool(stand_in.state_dict())  # without weights it is wherever its input is
+    if somewhere and stand_in.device != classifier.device:
+        raise ConfigError(
+            f"gradients_from is on {stand_in.device}, the classifier on {classifier.device}",
+            hint="move one of them with .to(device)",
+        )
+    return stand_in
+
+
 def check_indices(indices: Tensor, count: int) -> Tensor:
     """Sample numbers must be int64 ``(count,)``."""
+    if not isinstance(indices, Tensor):
+        raise ConfigError(f"indices must be a torch.Tensor, got {type(indices).__name__}")
     if indices.shape != (count,) or indices.dtype != torch.int64:
         raise ConfigError(f"indices must be int64 ({count},), got {indices.dtype} {tuple(indices.shape)}")
     return indices
@@ -264,3 +303,24 @@ def check_indices(indices: Tensor, count: int) -> Tensor:
 def _default_batch(images: Tensor) -> int:
     per_image = images[0].numel() * images.element_size()
     return max(16, min(_BATCH_MOST, _BATCH_BYTES // per_image))
+
+
+def require_count(name: str, value: object, where: str) -> None:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{where}: {name} must be a whole number of at least 1, got {value!r}")
+
+
+def require_number(name: str, value: object, where: str) -> None:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
+
+
+def require_positive(name: str, value: float | None, where: str) -> None:
+    """None, or a finite number above 0."""
+    if value is None:
+        return
+    require_number(name, value, where)
+    if not value > 0:
+        raise ConfigError(f"{where}: {name} must be above 0, got {value!r}")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem
+from hauberk.attacks.attack import Problem, require_number
 from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.oracle import Look
 from hauberk.core.errors import ConfigError
@@ -49,6 +49,7 @@ class RFGSM(GradientAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_number("share", self.share, "RFGSM")
         if not 0 < self.share < 1:
             raise ConfigError(f"RFGSM: share must lie between 0 and 1, got {self.share!r}")
 

@@ -15,10 +15,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Attack, Outcome, Problem
+from hauberk.attacks.attack import Attack, Outcome, Problem, require_count
 from hauberk.attacks.objectives import CrossEntropy, Objective, attacker_margin, fooled, objective
 from hauberk.attacks.oracle import Look, Oracle
-from hauberk.core.errors import ConfigError
 from hauberk.threats import Knowledge, Streams
 
 
@@ -170,15 +169,3 @@ class GradientAttack(Attack):
         if budget is None:
             return batch
         return batch.keep(record.queries[batch.rows] + self.eot <= budget)
-
-
-def require_count(name: str, value: object, where: str) -> None:
-    """A whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{where}: {name} must be a whole number of at least 1, got {value!r}")
-
-
-def require_positive(name: str, value: float | None, where: str) -> None:
-    """None, or a number above 0."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-        raise ConfigError(f"{where}: {name} must be above 0, got {value!r}")

@@ -28,6 +28,11 @@ def _rivals_best(logits: Tensor, labels: Tensor) -> Tensor:
     return others.amax(dim=1)
 
 
+def _wide(logits: Tensor) -> Tensor:
+    """Half precision would lose small differences, and DLR's guard against 0 / 0."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
 def _of(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes[:, None]).squeeze(1)
 
@@ -50,7 +55,7 @@ class CrossEntropy:
     """The training loss. Its gradient vanishes in float32 where the model is very sure."""
 
     def __call__(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        logits = _wide(logits)
         if targets is None:
             return F.cross_entropy(logits, labels, reduction="none")
         return -F.cross_entropy(logits, targets, reduction="none")
@@ -64,7 +69,7 @@ class Margin:
     """
 
     def __call__(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        return attacker_margin(logits, labels, targets)
+        return attacker_margin(_wide(logits), labels, targets)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class DLR:
                 f"the DLR objective needs {needed} classes, the model has {logits.shape[1]}",
                 hint="use the margin objective",
             )
+        logits = _wide(logits)
         ordered = logits.sort(dim=1, descending=True).values
         if targets is None:
             spread = ordered[:, 0] - ordered[:, 2]
@@ -97,6 +103,8 @@ OBJECTIVES: dict[str, Objective] = {"cross-entropy": CrossEntropy(), "margin": M
 def objective(name: str | Objective) -> Objective:
     """An objective by its name, or itself."""
     if not isinstance(name, str):
+        if not callable(name) or isinstance(name, type):
+            raise ConfigError(f"an objective is a name or a configured one such as DLR(), got {name!r}")
         return name
     check_known([name], OBJECTIVES, what="objective", where="the attack")
     return OBJECTIVES[name]

@@ -20,7 +20,8 @@ class Look:
     Args:
         logits: ``(n, classes)``, averaged over the repeats of a randomised model.
         loss: the objective, ``(n,)``.
-        gradient: of the objective with respect to the points, same shape as they.
+        gradient: of the objective with respect to the points, same shape as they (summed over the repeats);
+            0 where it is not a number, so that one such value does not spoil every point after it.
     """
 
     logits: Tensor
@@ -108,6 +109,7 @@ class Oracle:
         assert gradient is not None
         assert logits is not None
         assert loss is not None
+        gradient = torch.nan_to_num(gradient)
         if self.source is not self.classifier:
             return Look(self.logits(x), loss / self.eot, gradient)
         if self.eot > 1:

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem
-from hauberk.attacks.gradient import Batch, GradientAttack, require_count, require_positive
+from hauberk.attacks.attack import Problem, require_count, require_number, require_positive
+from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.oracle import Look
 from hauberk.core.errors import ConfigError
 
@@ -69,6 +69,8 @@ class PGD(Iterative):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_count("restarts", self.restarts, type(self).__name__)
+        if not isinstance(self.random_start, bool):  # 'no' would count as yes
+            raise ConfigError(f"PGD: random_start is true or false, got {self.random_start!r}")
         if not self.random_start and self.restarts > 1:
             raise ConfigError("PGD: restarts without random_start would all be the same")
 
@@ -111,44 +113,15 @@ class MIFGSM(Iterative):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_number("decay", self.decay, "MIFGSM")
         if not 0 <= self.decay <= 1:
             raise ConfigError(f"MIFGSM: decay must lie in [0, 1], got {self.decay!r}")
 
     def step(self, number: int, problem: Problem, batch: Batch, look: Look) -> Tensor:
-        length = look.gradient.flatten(1).abs().sum(dim=1).clamp_min(1e-12)
+        length = look.gradient.flatten(1).abs().sum(dim=1)
+        length = torch.where(length > 0, length, 1.0)  # however small: a sure model's gradients count alike
         fresh = look.gradient / length.view(-1, *([1] * (look.gradient.ndim - 1)))
         past = batch.memory.get("momentum")
         momentum = fresh if past is None else self.decay * past + fresh
         batch.memory["momentum"] = momentum
         return batch.x + self._length(problem) * problem.geometry.steepest(momentum)
-
-
-def ascend(
-    model: torch.nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    start: Tensor,
-    eps: float,
-    step_size: float,
-    steps: int,
-    lower: Tensor,
-    upper: Tensor,
-) -> Tensor:
-    """Bare Linf ascent on cross-entropy for training loops: every sample takes every step, no bookkeeping.
-
-    Args:
-        start: where to begin, inside the ball and the bounds.
-
-    Returns:
-        points inside ball and bounds, shape of ``images``, detached.
-    """
-    low = torch.maximum(images - eps, lower)
-    high = torch.minimum(images + eps, upper)
-    x = start
-    for _ in range(steps):
-        x = x.detach().requires_grad_(True)
-        loss = torch.nn.functional.cross_entropy(model(x).float(), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, x)
-        x = torch.minimum(torch.maximum(x.detach() + step_size * gradient.sign(), low), high)
-    return x.detach()

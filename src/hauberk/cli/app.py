@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
-import sys
 import traceback
 from importlib import metadata
 
@@ -85,9 +83,8 @@ def run(arguments: list[str]) -> int:
         return _stopped()
     except click.ClickException as error:
         return _usage(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:  # click's answer to a reader that went away
+        return 3  # whatever was to be checked was not: neither a pass nor a failure
     except Exception as error:  # noqa: BLE001 (the last line of defence turns everything into one clear line)
         if debug:
             traceback.print_exc()

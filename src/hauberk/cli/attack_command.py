@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -55,8 +54,7 @@ def command(
     from hauberk.models import load
     from hauberk.threats import ThreatModel, geometry
 
-    given: dict[str, Any] = common.parse_settings(settings)
-    given |= {key: value for key, value in (("steps", steps), ("restarts", restarts)) if value is not None}
+    given = common.add_options(common.parse_settings(settings), steps=steps, restarts=restarts)
     attack = attacks.make(name, **given)
     threat = ThreatModel(geometry(norm, eps), targeted=targets is not None)
     model = load(package, device=common.check_device(device))

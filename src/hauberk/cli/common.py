@@ -61,11 +61,22 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         key = key.strip().replace("-", "_")
         if not equals or not key.isidentifier():
             raise ConfigError(f"--set takes KEY=VALUE, got '{one}'")
+        if key in result:
+            raise ConfigError(f"'{key}' is set twice")
         try:
             result[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             result[key] = text
     return result
+
+
+def add_options(settings: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """Settings with the options that were given, each of them in one place only."""
+    given = {key: value for key, value in options.items() if value is not None}
+    twice = sorted(given.keys() & settings.keys())
+    if twice:
+        raise ConfigError(f"'{twice[0]}' is given twice: as an option and with --set")
+    return {**settings, **given}
 
 
 def check_device(name: str) -> str:
@@ -133,6 +144,9 @@ class Bars:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bars: Progress | None = None
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(self.end)  # a stopped or failed run gives the cursor back
         self._task: TaskID | None = None
 
     def begin(self, title: str, total: int) -> None:

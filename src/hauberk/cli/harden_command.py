@@ -54,11 +54,9 @@ def command(
 
     refuse_overwrite(out, force=force)
     threat = geometry(norm, eps)
-    given = common.parse_settings(settings)
+    given = common.add_options(common.parse_settings(settings), epochs=epochs)
     plan_keys = {one.name for one in fields(TrainingPlan)}
-    defense = defenses.make(
-        method, epochs=epochs, **{key: value for key, value in given.items() if key not in plan_keys}
-    )
+    defense = defenses.make(method, **{key: value for key, value in given.items() if key not in plan_keys})
     plan = {key: value for key, value in given.items() if key in plan_keys}
     defense = replace(defense, plan=replace(defense.plan, **plan))
     model = load(package, device=common.check_device(device))
@@ -67,4 +65,4 @@ def command(
     written = save(hardened, out, overwrite=force)
     common.show_trained(hardened, written, data, as_json, f"{method} at {norm} {eps:g}")
     if not as_json:
-        click.echo(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {eps:g}")
+        common.say(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {eps:g}")

@@ -30,4 +30,6 @@ def command(out: Path, lang: Literal["en", "zh"], seed: int, device: str, as_jso
     langs = (lang, *(one for one in recipe.langs if one != lang))
     common.say(f"results go to {out}")
     words = ["hauberk", "quickstart", "--out", str(out), "--seed", str(seed)]
+    words += ["--lang", lang] if lang != "en" else []
+    words += ["--device", device] if device != "cpu" else []
     carry_out(replace(recipe, seed=seed, langs=langs), out, device, as_json, shlex.join(words))

@@ -42,6 +42,8 @@ def command(
         text = json.dumps(reports.render_json(ordered), indent=1, ensure_ascii=False)
     else:
         words = ["hauberk", "report", *map(str, sources), "--lang", lang]
+        words += ["--title", title] if title is not None else []
+        words += ["--out", str(out)] if out is not None else []
         text = reports.render_html(ordered, lang=lang, title=title, command=shlex.join(words))
     if str(out) == "-" or (as_json and out is None):
         click.echo(text)

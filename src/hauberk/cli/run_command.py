@@ -27,6 +27,7 @@ def command(recipe: Path, out: Path | None, seed: int | None, device: str, as_js
         loaded = replace(loaded, seed=seed)
     words = ["hauberk", "run", str(recipe), *(["--out", str(out)] if out else [])]
     words += ["--seed", str(seed)] if seed is not None else []
+    words += ["--device", device] if device != "cpu" else []
     carry_out(loaded, out, device, as_json, shlex.join(words))
 
 

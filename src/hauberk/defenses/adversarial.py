@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ class AdversarialTraining(Defense):
     margin: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("reach", "warmup", "margin"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ConfigError(f"AdversarialTraining: {name} must be a number, got {value!r}")
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise ConfigError(f"AdversarialTraining: steps must be at least 1, got {self.steps!r}")
         if not 0 <= self.warmup < 1:
@@ -92,7 +98,8 @@ class AdversarialLesson:
         return F.cross_entropy(logits, labels), logits
 
     def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        result = _SCORING(model, held_out.images, held_out.labels, self.threat, seed=seed)
+        # white box and without a query budget, whatever the threat: as the training itself
+        result = _SCORING(model, held_out.images, held_out.labels, self.threat.geometry, seed=seed)
         return {
             "held_out_accuracy": accuracy(model, held_out.images, held_out.labels),
             "held_out_robust": result.robust_accuracy,

@@ -33,7 +33,7 @@ class FGSMAugmentation(Defense):
         return Plain()
 
     def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Dataset:
-        attacked = FGSM()(classifier, data.images, data.labels, threat, seed=seed).candidates
+        attacked = FGSM()(classifier, data.images, data.labels, threat.geometry, seed=seed).candidates
         return replace(
             data,
             name=f"{data.name}+fgsm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
@@ -36,6 +38,16 @@ class Defense(ABC):
     plan: TrainingPlan = TrainingPlan()
     held_out: int | None = 0
     fresh: bool = False
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        if not isinstance(self.plan, TrainingPlan):
+            raise ConfigError(f"{where}: plan must be a TrainingPlan, got {self.plan!r}")
+        kept: object = self.held_out
+        if kept is not None and (isinstance(kept, bool) or not isinstance(kept, int) or kept < 0):
+            raise ConfigError(f"{where}: held_out must be a whole number of at least 0, got {kept!r}")
+        if not isinstance(self.fresh, bool):  # 'no' would count as yes
+            raise ConfigError(f"{where}: fresh is true or false, got {self.fresh!r}")
 
     @abstractmethod
     def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
@@ -68,12 +80,17 @@ class Defense(ABC):
             a new classifier in eval mode, whose last ``evidence`` (kind ``hardening``) has the history.
 
         Raises:
-            ConfigError: threat, data and classifier do not fit each other.
+            ConfigError: threat, data and classifier do not fit each other, or the threat is targeted.
             TrainingDiverged: the loss is no longer a number.
         """
         check_classifier(classifier)
         threat = ThreatModel.of(threat)
         threat.check_fits(classifier.bounds, classifier.input_shape)
+        if threat.targeted:
+            raise ConfigError(
+                "hardening prepares for an untargeted attacker, who is the stronger one",
+                hint="give the geometry alone, and evaluate with the targeted threat",
+            )
         kept_aside = None
         held_out = min(_HELD_OUT_MOST, len(data) // 10) if self.held_out is None else self.held_out
         if held_out:
@@ -81,9 +98,12 @@ class Defense(ABC):
         lesson = self.lesson(classifier, threat)
         start = _restarted(classifier, seed) if self.fresh else classifier
         settings = {key: value for key, value in asdict(self).items() if key not in ("plan", "held_out")}
+        learnt = self.prepare(classifier, data, threat, seed)
+        if learnt is not data:
+            settings["made_from"] = data.describe()
         return learn(
             start,
-            self.prepare(classifier, data, threat, seed),
+            learnt,
             self.plan,
             lesson,
             kind="hardening",
@@ -99,11 +119,7 @@ class Defense(ABC):
 
 def _restarted(classifier: Classifier, seed: int) -> Classifier:
     """The same network with new random weights; what it was before stays in its evidence."""
-    import copy
-
-    from hauberk.core.seeds import derive_seed
-
-    blank = copy.deepcopy(classifier)
+    blank = copy.deepcopy(classifier).cpu()  # the same weights whatever the device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
         for module in blank.modules():
@@ -115,4 +131,4 @@ def _restarted(classifier: Classifier, seed: int) -> Classifier:
                     f"fresh weights: {type(module).__name__} does not know how to reset its parameters",
                     hint="harden from the present weights (fresh = false)",
                 )
-    return blank
+    return blank.to(classifier.device)

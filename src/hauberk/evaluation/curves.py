@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +47,7 @@ def accuracy_curve(
     check_classifier(classifier)
     images = check_images(classifier, data.images)
     labels = check_labels(classifier, data.labels, len(images))
-    if not radii or min(radii) < 0:
+    if not radii or not all(math.isfinite(one) and one >= 0 for one in radii):
         raise ConfigError(f"a curve needs radii of at least 0, got {list(radii)!r}")
     standing = predictions(classifier, images) == labels
     points = [_point(0.0, standing)]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hauberk.attacks import FGSM, Attack, AttackResult
+from hauberk.attacks import FGSM, RFGSM, Attack, AttackResult
+from hauberk.attacks.attack import check_indices, check_targets
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
@@ -83,7 +84,7 @@ class Evaluation:
         attacks: one row per attack, in the order run.
         verdicts: one per sample, in the order given.
         flags: why the figures may mislead.
-        candidates: per sample the adversarial input that broke it, or where the attacks came closest.
+        candidates: per sample the adversarial input that broke it, or where the last attack came closest.
         evidence: all of it as a document.
     """
 
@@ -127,10 +128,12 @@ def evaluate(
     Args:
         classifier: in eval mode.
         images, labels: as for an attack.
-        threat: a ``ThreatModel``, or a geometry such as ``Linf(0.3)``.
+        threat: a ``ThreatModel``, or a geometry such as ``Linf(0.3)``. A query budget holds for each attack
+            by itself.
         attacks: the cascade: each sees only what the ones before it left standing. None takes a standard
             one of iterated attacks with three losses.
         alone: attacks that are given every sample first, for a figure of their own.
+        targets: int64 ``(n,)``, the wanted classes, when the threat is targeted.
         indices: each sample's number in its data set; names its random stream and its verdict.
         gradients_from: see ``Attack``.
         name: of the model, for reports.
@@ -140,7 +143,8 @@ def evaluate(
         ConfigError, DataError, UnsupportedModel: as ``Attack``.
 
     Cost: in a cascade broken samples cost little; each that stands costs the passes of all attacks.
-    Limits: the figure is an upper bound. No attack in the list succeeding proves nothing about others.
+    Limits: the figure is an upper bound. No attack in the list succeeding proves nothing about others. A
+        randomised model is judged by a single answer to each candidate.
     """
     started = time.perf_counter()
     threat = ThreatModel.of(threat)
@@ -149,11 +153,16 @@ def evaluate(
     labels = check_labels(classifier, labels, len(images)).cpu()
     threat.check_fits(classifier.bounds, classifier.input_shape)
     probe(classifier, images)
+    targets = check_targets(classifier, threat, labels, targets)
     cascade = tuple(attacks) if attacks is not None else standard_attacks(classifier, threat)
     if not cascade and not alone:
         raise ConfigError("an evaluation needs at least one attack")
+    for one in (*alone, *cascade):
+        if not isinstance(one, Attack):
+            raise ConfigError(f"an evaluation runs attacks such as PGD(steps=40), got {one!r}")
     if indices is None:
         indices = torch.arange(len(images))
+    indices = check_indices(indices, len(images)).cpu()
 
     board = _Board(classifier, images, labels, targets, threat)
     ask = (indices, seed, gradients_from, progress)
@@ -185,6 +194,8 @@ def evaluate(
             "threat": threat.describe(),
             "alone": [repr(attack) for attack in alone],
             "attacks": [repr(attack) for attack in cascade],
+            "targets": None if targets is None else targets.tolist(),
+            "gradients_from": None if gradients_from is None else gradients_from.digest,
         },
         result=result,
         seed=seed,
@@ -312,7 +323,7 @@ class _Board:
         )
 
     def gallery(self, indices: Tensor) -> list[dict[str, Any]]:
-        """A few samples with the point at which the attacks came closest."""
+        """A few samples with the point that broke them or at which the last attack came closest."""
         return [
             {
                 "index": int(indices[row]),
@@ -335,7 +346,8 @@ def _batch(images: Tensor, labels: Tensor, classifier: Classifier) -> Dataset:
 
 
 def _one_step_and_many(rows: Sequence[AttackRow]) -> tuple[float | None, float | None]:
-    """Accuracy under FGSM alone, and under the strongest other attack alone, where measured."""
+    """Accuracy under FGSM alone, and under the strongest iterated attack alone, where measured."""
     one = [row.alone_accuracy for row in rows if row.name == FGSM.name and row.alone_accuracy is not None]
-    many = [row.alone_accuracy for row in rows if row.name != FGSM.name and row.alone_accuracy is not None]
+    single = (FGSM.name, RFGSM.name)
+    many = [row.alone_accuracy for row in rows if row.name not in single and row.alone_accuracy is not None]
     return (min(one) if one else None), (min(many) if many else None)

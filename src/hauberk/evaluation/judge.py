@@ -2,8 +2,8 @@
 
 It measures distances in its own way, in float64 and from the definition of each norm, and asks the classifier
 itself. It shares nothing with ``threats`` but the specification: a candidate counts when its distance is at
-most eps (with float32's rounding allowed for), its values lie within the bounds, and its label is wrong (or
-the wanted one, when the threat is targeted).
+most eps (with float32's rounding at the size of the bounds allowed for), its values lie within the bounds,
+and its label is wrong (or the wanted one, when the threat is targeted).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hauberk.models.twin import pass_size, passes
 from hauberk.threats import ThreatModel
 
 _RELATIVE = 1e-5  # summing thousands of float32 changes
-_ABSOLUTE = 1e-6  # one float32 rounding at values about 1
+_ABSOLUTE = 1e-6  # one float32 rounding at values about 1; grows with the bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +74,12 @@ def judge(
     targets: Tensor | None = None,
 ) -> Judgement:
     """Judge candidates for images that were classified rightly; all tensors on the CPU."""
-    distance = distances(threat.geometry.norm, candidates - images)
+    distance = distances(threat.geometry.norm, candidates.double() - images.double())
     lower, upper = classifier.bounds.tensors(candidates)
     outside = ((candidates < lower) | (candidates > upper)).reshape(len(candidates), -1).any(dim=1)
     eps = threat.geometry.eps
-    too_far = ~(distance <= eps * (1 + _RELATIVE) + _ABSOLUTE)  # true for NaN too
+    size = max(1.0, float(lower.abs().max()), float(upper.abs().max()))
+    too_far = ~(distance <= eps * (1 + _RELATIVE) + _ABSOLUTE * size)  # true for NaN too
     invalid = outside | too_far
     prediction = predictions(classifier, candidates)
     reached = prediction != labels if targets is None else prediction == targets

@@ -50,6 +50,7 @@ from hauberk.models import ARCHITECTURES
 from hauberk.models.training import TrainingPlan
 from hauberk.threats import ThreatModel, geometry
 
+_TAKEN = ("evidence", "pictures", "run.json")  # what else lies in a run's folder
 _PLAN_KEYS = tuple(one.name for one in fields(TrainingPlan))
 
 
@@ -78,7 +79,9 @@ class Recipe:
     """A checked recipe.
 
     Args:
-        source: the parsed TOML, for evidence and for noticing changes.
+        train_samples, test_samples, curve_samples: the first so many; None takes all.
+        alone: attacks that get a figure of their own.
+        curve: the radii; True for evenly spaced ones around the threat's, False for no curve.
     """
 
     title: str
@@ -93,7 +96,6 @@ class Recipe:
     curve: tuple[float, ...] | bool
     curve_samples: int | None
     langs: tuple[Literal["en", "zh"], ...]
-    source: Mapping[str, Any]
 
 
 def load(path: str | Path) -> Recipe:
@@ -121,6 +123,7 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
     threat = reader.table(document, "threat", ("norm", "eps"))
     evaluation = reader.table(document, "evaluation", ("alone", "curve", "curve_samples"), optional=True)
     report = reader.table(document, "report", ("lang",), optional=True)
+    norm = reader.value(threat, "norm", str, "[threat]", "linf")
     name = reader.value(data, "name", str, "[data]")
     check_known([name], DATA_NAMES, what="data set", where=f"{where}, [data]")
     models = document.get("model")
@@ -134,8 +137,15 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
         raise ConfigError(f"{where}: seed must lie between 0 and 2**53, got {seed}")
     langs = report.get("lang", ["en"])
     langs = [langs] if isinstance(langs, str) else langs
+    if not isinstance(langs, list) or not langs or any(langs.count(one) > 1 for one in langs):
+        raise ConfigError(f"{where}, [report]: 'lang' lists each language once, got {langs!r}")
     check_known(langs, ("en", "zh"), what="language", where=f"{where}, [report]")
-    curve = evaluation.get("curve", True)
+    alone = evaluation.get("alone", [])
+    if not isinstance(alone, list):
+        raise ConfigError(f"{where}, [evaluation]: 'alone' is a list of attacks, got {alone!r}")
+    curve_samples = reader.value(evaluation, "curve_samples", int, "[evaluation]", None)
+    if curve_samples is not None and curve_samples < 1:
+        raise ConfigError(f"{where}, [evaluation]: 'curve_samples' must be at least 1, got {curve_samples}")
     return Recipe(
         title=reader.value(document, "title", str, "the top", "Hauberk"),
         seed=seed,
@@ -147,18 +157,30 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
             "[threat]",
             lambda: ThreatModel(
                 geometry(
-                    reader.value(threat, "norm", str, "[threat]", "linf"),
+                    norm,
                     reader.value(threat, "eps", (int, float), "[threat]"),
                 )
             ),
         ),
         models=tuple(specs),
-        alone=tuple(_attack(reader, table) for table in evaluation.get("alone", [])),
-        curve=curve if isinstance(curve, bool) else tuple(float(eps) for eps in curve),
-        curve_samples=reader.value(evaluation, "curve_samples", int, "[evaluation]", None),
+        alone=tuple(_attack(reader, table) for table in alone),
+        curve=_curve(reader, evaluation.get("curve", True), norm),
+        curve_samples=curve_samples,
         langs=tuple(langs),
-        source=document,
     )
+
+
+def _curve(reader: _Reader, curve: Any, norm: str) -> tuple[float, ...] | bool:
+    if isinstance(curve, bool):
+        return curve
+    if not isinstance(curve, list) or not curve:
+        raise ConfigError(
+            f"{reader.where}, [evaluation]: 'curve' is true, false or a list of radii, got {curve!r}"
+        )
+    for eps in curve:
+        if eps != 0:  # the clean accuracy
+            reader.within("[evaluation], curve", lambda eps=eps: geometry(norm, eps))
+    return tuple(float(eps) for eps in curve)
 
 
 class _Reader:
@@ -169,6 +191,12 @@ class _Reader:
 
     def known(self, table: Mapping[str, Any], keys: tuple[str, ...], section: str) -> None:
         check_known(table, keys, what="key", where=f"{self.where}, {section}")
+
+    def dictionary(self, value: Any, section: str) -> None:
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{self.where}, {section} must be a table such as {{ key = value }}, got {value!r}"
+            )
 
     def table(
         self, document: Mapping[str, Any], name: str, keys: tuple[str, ...], *, optional: bool = False
@@ -216,7 +244,7 @@ def _model(reader: _Reader, table: Any, earlier: list[str]) -> ModelSpec:
         raise ConfigError(
             f"{reader.where}: model name '{name}' may hold letters, digits, '-', '_' and '.' only"
         )
-    if name in earlier or name in ("evidence", "pictures"):
+    if name in earlier or name in _TAKEN or name.startswith("report."):
         raise ConfigError(f"{reader.where}: the model name '{name}' is taken")
     if ("train" in table) == ("harden" in table):
         raise ConfigError(f"{reader.where}, {section} needs either train or harden")
@@ -237,19 +265,23 @@ def _plan(reader: _Reader, table: Mapping[str, Any], base: TrainingPlan, section
     return plan
 
 
-def _train(reader: _Reader, table: Mapping[str, Any], section: str) -> TrainSpec:
+def _train(reader: _Reader, table: Any, section: str) -> TrainSpec:
+    reader.dictionary(table, f"{section}, train")
     reader.known(table, ("arch", "args", "held_out", *_PLAN_KEYS), f"{section}, train")
     arch = reader.value(table, "arch", str, section, "cnn")
     check_known([arch], ARCHITECTURES, what="architecture", where=f"{reader.where}, {section}")
+    args = table.get("args", {})
+    reader.dictionary(args, f"{section}, train, args")
     return TrainSpec(
         arch,
-        table.get("args", {}),
+        args,
         _plan(reader, table, TrainingPlan(), section),
         reader.value(table, "held_out", int, section, 0),
     )
 
 
-def _harden(reader: _Reader, table: Mapping[str, Any], section: str) -> Defense:
+def _harden(reader: _Reader, table: Any, section: str) -> Defense:
+    reader.dictionary(table, f"{section}, harden")
     settings = {key: value for key, value in table.items() if key not in (*_PLAN_KEYS, "method")}
     method = reader.value(table, "method", str, f"{section}, harden")
     defense: Defense = reader.within(section, lambda: make_defense(method, **settings))

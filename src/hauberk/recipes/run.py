@@ -22,6 +22,7 @@ from hauberk.models import Classifier, create, load, read, save
 from hauberk.models.training import train
 from hauberk.recipes.recipe import ModelSpec, Recipe
 from hauberk.recipes.state import RunState
+from hauberk.threats import Bounds
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ class _Worker:
         self.recipe, self.folder, self.device, self.progress = recipe, folder, device, progress
         self.train_data = datasets.load(recipe.data, split="train").head(recipe.train_samples)
         self.test_data = datasets.load(recipe.data, split="test").head(recipe.test_samples)
+        radii = recipe.curve if isinstance(recipe.curve, tuple) else ()
+        for eps in (recipe.threat.geometry.eps, *(one for one in radii if one)):  # before hours of training
+            recipe.threat.with_eps(eps).check_fits(Bounds.of(self.test_data.bounds), self.test_data.input_shape)
         self.state = RunState(folder)
         self.models: dict[str, Classifier] = {}
         self.skipped = 0
@@ -115,7 +119,7 @@ class _Worker:
         }
         stage, path = f"model-{spec.name}", self.folder / spec.name
         finished = self.state.done(stage, inputs)
-        if finished is not None and _intact(path, finished):
+        if finished is not None and _intact(path, finished, parent):
             self.models[spec.name] = load(path, device=self.device)
             self.skipped += 1
         else:
@@ -154,6 +158,7 @@ class _Worker:
         self._evidence_stage(
             f"evaluation-{spec.name}",
             {**inputs, "alone": [repr(attack) for attack in recipe.alone]},
+            model.evidence[-1],
             lambda: (
                 evaluate(
                     model,
@@ -170,19 +175,20 @@ class _Worker:
         )
         if recipe.curve is False:
             return
-        radii = radii_up_to(recipe.threat.geometry.eps) if recipe.curve is True else list(recipe.curve)
+        radii = _radii(recipe, model)
         count = recipe.curve_samples
         data: Dataset = self.test_data.head(None if count is None else min(count, len(self.test_data)))
         self._evidence_stage(
             f"curve-{spec.name}",
             {**inputs, "curve": radii, "samples": len(data)},
+            model.evidence[-1],
             lambda: accuracy_curve(
                 model, data, recipe.threat, radii, seed=recipe.seed, name=spec.name,
                 progress=_Named(self.progress, f"{spec.name}:"),
             ),
         )  # fmt: skip
 
-    def _evidence_stage(self, stage: str, inputs: dict[str, Any], work: Any) -> None:
+    def _evidence_stage(self, stage: str, inputs: dict[str, Any], born: Evidence, work: Any) -> None:
         path = self.folder / "evidence" / f"{stage}.json"
         finished = self.state.done(stage, inputs)
         if finished is not None:
@@ -190,7 +196,8 @@ class _Worker:
                 found = Evidence.load(path)
             except HauberkError:
                 found = None
-            if found is not None and found.digest == finished:
+            # a model that was made again has a new birth, which its old measurements do not name
+            if found is not None and found.digest == finished and found.parents == (born.digest,):
                 self._evidence.append(found)
                 self.skipped += 1
                 return
@@ -221,11 +228,26 @@ class _Worker:
         return tuple(written)
 
 
-def _intact(path: Path, package_digest: str) -> bool:
+def _intact(path: Path, package_digest: str, parent: Classifier | None) -> bool:
+    """The package is as it was left, and grew out of the parent that is there now."""
     try:
-        return read(path).digest == package_digest
+        found = read(path)
     except HauberkError:
         return False
+    earlier = [] if parent is None else [one.digest for one in parent.evidence]
+    return found.digest == package_digest and [one.digest for one in found.evidence[:-1]] == earlier
+
+
+def _radii(recipe: Recipe, model: Classifier) -> list[float]:
+    """What the curve measures: the recipe's radii, or even ones of which each means something."""
+    if not isinstance(recipe.curve, bool):
+        return list(recipe.curve)
+    geometry = recipe.threat.geometry
+    most = geometry.largest(model.bounds, model.input_shape)
+    radii = {min(eps, most) for eps in radii_up_to(geometry.eps)}
+    if geometry.norm == "l0":  # counts positions
+        radii = {float(round(eps)) for eps in radii}
+    return sorted(radii)
 
 
 class _Named:

@@ -17,7 +17,7 @@ class RunState:
     """Stages by name: the key of their inputs, and what they left.
 
     Raises:
-        ConfigError: the folder holds something that is not a run.
+        ConfigError: the folder holds something that is not a run, or is a file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,10 +26,14 @@ class RunState:
         self._stages: dict[str, dict[str, Any]] = {}
         if self._path.exists():
             self._stages = self._read()
+        elif folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is a file, not a folder", hint="choose another --out")
         elif folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and holds no earlier run", hint="choose another --out")
         with machine_errors("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._write()  # a run stopped in its first stage is a run too
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
@@ -37,7 +41,9 @@ class RunState:
             if document["schema"] != SCHEMA:
                 raise KeyError("schema")
             stages: dict[str, dict[str, Any]] = document["stages"]
-        except (DataError, KeyError, TypeError):
+            if not all(entry.keys() == {"key", "left"} for entry in stages.values()):
+                raise KeyError("stages")
+        except (AttributeError, DataError, KeyError, TypeError):
             raise ConfigError(
                 f"{self._path} is not the state of a run", hint="choose another --out, or delete the folder"
             ) from None
@@ -51,6 +57,9 @@ class RunState:
     def finish(self, stage: str, inputs: Any, left: Any) -> None:
         """Record a finished stage; on disk when this returns."""
         self._stages[stage] = {"key": digest(inputs), "left": left}
+        self._write()
+
+    def _write(self) -> None:
         text = json.dumps({"schema": SCHEMA, "stages": self._stages}, indent=1)
         write_atomic(self._path, text.encode())
 
