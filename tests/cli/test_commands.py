@@ -105,7 +105,7 @@ def test_seed_repeats_the_result(hauberk_command: Call, plain_package: Path, tmp
 
 def test_targeted_attack(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     said = hauberk_command(
-        "attack", plain_package, "--data", "digits", "--eps", 0.25, "--samples", 40, "--targets", 3,
+        "attack", plain_package, "--data", "digits", "--eps", 0.25, "--samples", 40, "--target", 3,
         "--evidence", tmp_path, "--json",
     )  # fmt: skip
     document = json.loads(said.out)

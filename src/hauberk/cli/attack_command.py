@@ -22,7 +22,7 @@ from hauberk.cli import common
 @click.option(
     "--restarts", type=int, default=None, metavar="R", help="Random starts [default: the attack's own]."
 )
-@click.option("--targets", type=int, default=None, metavar="CLASS", help="Make it say this class (targeted).")
+@click.option("--target", type=int, default=None, metavar="CLASS", help="Make it say this class (targeted).")
 @common.samples_option
 @common.set_option
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE",
@@ -39,7 +39,7 @@ def command(
     eps: float,
     steps: int | None,
     restarts: int | None,
-    targets: int | None,
+    target: int | None,
     samples: int | None,
     settings: tuple[str, ...],
     out: Path | None,
@@ -56,11 +56,11 @@ def command(
 
     given = common.add_options(common.parse_settings(settings), steps=steps, restarts=restarts)
     attack = attacks.make(name, **given)
-    threat = ThreatModel(geometry(norm, eps), targeted=targets is not None)
+    threat = ThreatModel(geometry(norm, eps), targeted=target is not None)
     model = load(package, device=common.check_device(device))
     test = datasets.load(data, split="test").head(samples)
     report = attack_report(
-        model, test, threat, attack, target=targets, seed=seed, name=package.resolve().name,
+        model, test, threat, attack, target=target, seed=seed, name=package.resolve().name,
         progress=common.Bars(),
     )  # fmt: skip
     common.keep(report.evidence, common.evidence_folder(package, evidence), package)

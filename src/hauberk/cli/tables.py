@@ -56,17 +56,26 @@ def evaluation_table(evaluation: Evidence) -> str:
 def story_table(evaluations: Mapping[str, Evidence]) -> str:
     """All models of a run: clean, under each attack alone, worst case."""
     first = next(iter(evaluations.values()))
-    alone = [row["name"] for row in first.result["attacks"] if row["alone_accuracy"] is not None]
     threat = first.parameters["threat"]
-    table = _table("model", "clean", *alone, "worst case", "95 % interval")
-    for name, evaluation in evaluations.items():
+    alone = {
+        model: {
+            row["name"]: row["alone_accuracy"]
+            for row in one.result["attacks"]
+            if row["alone_accuracy"] is not None
+        }
+        for model, one in evaluations.items()
+    }
+    columns = list(dict.fromkeys(name for figures in alone.values() for name in figures))
+    # the figures of every model first, then those of samples carried over from another
+    columns.sort(key=lambda name: " on " in name)
+    table = _table("model", "clean", *columns, "worst case", "95 % interval")
+    for model, evaluation in evaluations.items():
         result = evaluation.result
         low, high = result["robust_interval"]
-        each = [row["alone_accuracy"] for row in result["attacks"] if row["alone_accuracy"] is not None]
         table.add_row(
-            name,
+            model,
             percent(result["clean_accuracy"]),
-            *(percent(value) for value in each),
+            *(percent(alone[model].get(name)) for name in columns),
             percent(result["robust_accuracy"]),
             f"{low:.1%} – {high:.1%}",
         )

@@ -1,7 +1,8 @@
 """Runs attacks, judges every candidate itself, and writes down what it saw. Knows nothing of defences."""
 
+from hauberk.evaluation.board import AttackRow, Carried, Verdict
 from hauberk.evaluation.curves import accuracy_curve, radii_up_to
-from hauberk.evaluation.evaluate import AttackRow, Evaluation, Verdict, evaluate
+from hauberk.evaluation.evaluate import Evaluation, evaluate
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import Judgement, judge
 from hauberk.evaluation.single import AttackReport, attack_report
@@ -10,6 +11,7 @@ from hauberk.evaluation.standard import standard_attacks
 __all__ = [
     "AttackReport",
     "AttackRow",
+    "Carried",
     "Evaluation",
     "Judgement",
     "Verdict",

@@ -99,8 +99,8 @@ def _point(eps: float, standing: Tensor) -> dict[str, Any]:
 def radii_up_to(eps: float, *, factor: float = 4 / 3, count: int = 8) -> list[float]:
     """Evenly spaced radii from 0 past ``eps``, which is one of them."""
     inner = max(1, round(count / factor))
-    step = eps / inner
-    return [round(step * number, 6) for number in range(int(inner * factor) + 1)]
+    steps = range(int(inner * factor) + 1)
+    return [eps if number == inner else round(eps / inner * number, 6) for number in steps]
 
 
 __all__ = ["DEFAULT_ATTACK", "accuracy_curve", "radii_up_to"]

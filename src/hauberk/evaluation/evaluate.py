@@ -10,67 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hauberk.attacks import FGSM, RFGSM, Attack, AttackResult
+from hauberk.attacks import FGSM, RFGSM, Attack
 from hauberk.attacks.attack import check_indices, check_targets
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.evaluation import flags
+from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
 from hauberk.evaluation.intervals import wilson
-from hauberk.evaluation.judge import Judgement, judge, predictions
-from hauberk.evaluation.pictures import choose, image_record
 from hauberk.evaluation.standard import standard_attacks
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.threats import Geometry, ThreatModel
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one sample.
-
-    Args:
-        index: its number in the data set.
-        label, clean_prediction: truth, and what the model says without attack.
-        status: ``misclassified`` (wrong without attack), ``broken`` or ``robust``.
-        by: the attack that broke it first, or None.
-        prediction: what the model says of the adversarial input (of the clean one where it stands).
-        distance: of the adversarial input, in the threat's norm; None where it stands.
-        queries: forward passes spent on it by all attacks.
-    """
-
-    index: int
-    label: int
-    clean_prediction: int
-    status: str
-    by: str | None
-    prediction: int
-    distance: float | None
-    queries: int
-
-
-@dataclass(frozen=True)
-class AttackRow:
-    """What one attack did.
-
-    Args:
-        attacked: samples it was given: right without attack and, in a cascade, still standing.
-        broke: of those, candidates that the judge let count.
-        alone_accuracy: accuracy if this were the only attack; None in a cascade, where it did not see all.
-        robust_after: accuracy left after it and all before it.
-        invalid: candidates outside the threat; a fault of the attack, never counted as broken.
-    """
-
-    name: str
-    recipe: str
-    attacked: int
-    broke: int
-    alone_accuracy: float | None
-    robust_after: float
-    queries_mean: float
-    seconds: float
-    invalid: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +68,7 @@ def evaluate(
     *,
     attacks: Sequence[Attack] | None = None,
     alone: Sequence[Attack] = (),
+    carried: Sequence[Carried] = (),
     targets: Tensor | None = None,
     seed: int = 0,
     indices: Tensor | None = None,
@@ -133,6 +87,7 @@ def evaluate(
         attacks: the cascade: each sees only what the ones before it left standing. None takes a standard
             one of iterated attacks with three losses.
         alone: attacks that are given every sample first, for a figure of their own.
+        carried: candidates made on other models, judged before all else.
         targets: int64 ``(n,)``, the wanted classes, when the threat is targeted.
         indices: each sample's number in its data set; names its random stream and its verdict.
         gradients_from: see ``Attack``.
@@ -152,10 +107,10 @@ def evaluate(
     images = check_images(classifier, images).detach().cpu()
     labels = check_labels(classifier, labels, len(images)).cpu()
     threat.check_fits(classifier.bounds, classifier.input_shape)
-    probe(classifier, images)
+    behaviour = probe(classifier, images)
     targets = check_targets(classifier, threat, labels, targets)
     cascade = tuple(attacks) if attacks is not None else standard_attacks(classifier, threat)
-    if not cascade and not alone:
+    if not cascade and not alone and not carried:
         raise ConfigError("an evaluation needs at least one attack")
     for one in (*alone, *cascade):
         if not isinstance(one, Attack):
@@ -164,13 +119,17 @@ def evaluate(
         indices = torch.arange(len(images))
     indices = check_indices(indices, len(images)).cpu()
 
-    board = _Board(classifier, images, labels, targets, threat)
-    ask = (indices, seed, gradients_from, progress)
-    rows = [board.run(attack, *ask, alone=True) for attack in alone]
-    rows += [board.run(attack, *ask, alone=False) for attack in cascade]
+    board = Board(classifier, images, labels, targets, threat)
+    runs = [(attack, True) for attack in alone] + [(attack, False) for attack in cascade]
+    rows = [board.carry(one) for one in carried]
+    for position, (name_of, (attack, is_alone)) in enumerate(zip(_labels(runs), runs, strict=True)):
+        # a seed for each place in the order: two PGDs must not start from the same points
+        own = derive_seed(seed, "attack", position)
+        rows.append(board.run(name_of, attack, indices, own, gradients_from, progress, alone=is_alone))
     found = (
         *flags.zero_gradients(board.zero_share),
-        *flags.one_step_beats_many(*_one_step_and_many(rows)),
+        *flags.one_step_beats_many(*_one_step_and_many(rows[len(carried) :])),
+        *flags.randomised(behaviour.largest_change if behaviour.randomized else None),
         *flags.few_samples(len(images)),
     )
     verdicts = board.verdicts(indices)
@@ -192,10 +151,12 @@ def evaluate(
         inputs={"dataset": (dataset or _batch(images, labels, classifier)).describe()},
         parameters={
             "threat": threat.describe(),
+            "carried": [{"name": one.name, "recipe": one.recipe, "model": one.source} for one in carried],
             "alone": [repr(attack) for attack in alone],
             "attacks": [repr(attack) for attack in cascade],
             "targets": None if targets is None else targets.tolist(),
             "gradients_from": None if gradients_from is None else gradients_from.digest,
+            "device": str(classifier.device),
         },
         result=result,
         seed=seed,
@@ -216,127 +177,15 @@ def evaluate(
     )
 
 
-class _Board:
-    """Who still stands; all tensors on the CPU, one row per sample."""
-
-    def __init__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        labels: Tensor,
-        targets: Tensor | None,
-        threat: ThreatModel,
-    ) -> None:
-        self.classifier, self.threat = classifier, threat
-        self.images, self.labels, self.targets = images, labels, targets
-        self.clean_prediction = predictions(classifier, images)
-        self.right = self.clean_prediction == labels
-        self.standing = self.right.clone()
-        self.by: list[str | None] = [None] * len(images)
-        self.prediction = self.clean_prediction.clone()
-        self.distance = torch.zeros(len(images), dtype=torch.float64)
-        self.queries = torch.zeros(len(images), dtype=torch.int64)
-        self.closest = images.clone()
-        self._zero = torch.zeros(len(images), dtype=torch.bool)
-
-    def run(
-        self,
-        attack: Attack,
-        indices: Tensor,
-        seed: int,
-        gradients_from: Classifier | None,
-        progress: Progress,
-        *,
-        alone: bool,
-    ) -> AttackRow:
-        mask = self.right if alone else self.standing
-        rows = mask.nonzero().squeeze(1)
-        broke = invalid = 0
-        queries, seconds = 0.0, 0.0
-        if len(rows):
-            targets = None if self.targets is None else self.targets[rows]
-            result = attack(
-                self.classifier,
-                self.images[rows],
-                self.labels[rows],
-                self.threat,
-                targets=targets,
-                seed=seed,
-                indices=indices[rows],
-                gradients_from=gradients_from,
-                progress=progress,
-            )
-            judgement = judge(
-                self.classifier, self.images[rows], result.candidates, self.labels[rows], self.threat, targets
-            )
-            self._enter(attack, rows, result, judgement)
-            broke, invalid = int(judgement.broken.sum()), int(judgement.invalid.sum())
-            queries, seconds = float(result.queries.double().mean()), result.seconds
-        samples = len(self.images)
-        return AttackRow(
-            name=attack.name,
-            recipe=repr(attack),
-            attacked=len(rows),
-            broke=broke,
-            alone_accuracy=(len(rows) - broke) / samples if alone else None,
-            robust_after=int(self.standing.sum()) / samples,
-            queries_mean=round(queries, 2),
-            seconds=round(seconds, 3),
-            invalid=invalid,
-        )
-
-    def _enter(self, attack: Attack, rows: Tensor, result: AttackResult, judgement: Judgement) -> None:
-        self.queries[rows] += result.queries
-        self._zero[rows] |= result.zero_gradient
-        fresh = judgement.broken & self.standing[rows]
-        shown = fresh | (self.standing[rows] & ~judgement.invalid)
-        self.closest[rows[shown]] = result.candidates[shown].to(self.images.dtype)
-        won = rows[fresh]
-        for row in won.tolist():
-            self.by[row] = attack.name
-        self.prediction[won] = judgement.prediction[fresh]
-        self.distance[won] = judgement.distance[fresh]
-        self.standing[won] = False
-
-    @property
-    def zero_share(self) -> float:
-        return float(self._zero[self.right].float().mean()) if bool(self.right.any()) else 0.0
-
-    def status(self, row: int) -> str:
-        if not self.right[row]:
-            return "misclassified"
-        return "robust" if self.standing[row] else "broken"
-
-    def verdicts(self, indices: Tensor) -> tuple[Verdict, ...]:
-        return tuple(
-            Verdict(
-                index=int(indices[row]),
-                label=int(self.labels[row]),
-                clean_prediction=int(self.clean_prediction[row]),
-                status=self.status(row),
-                by=self.by[row],
-                prediction=int(self.prediction[row]),
-                distance=float(self.distance[row]) if self.by[row] else None,
-                queries=int(self.queries[row]),
-            )
-            for row in range(len(self.images))
-        )
-
-    def gallery(self, indices: Tensor) -> list[dict[str, Any]]:
-        """A few samples with the point that broke them or at which the last attack came closest."""
-        return [
-            {
-                "index": int(indices[row]),
-                "label": self.classifier.labels[int(self.labels[row])],
-                "clean_prediction": self.classifier.labels[int(self.clean_prediction[row])],
-                "prediction": self.classifier.labels[int(self.prediction[row])],
-                "by": self.by[row],
-                "distance": float(self.distance[row]) if self.by[row] else None,
-                "original": image_record(self.images[row], self.classifier),
-                "adversarial": image_record(self.closest[row], self.classifier),
-            }
-            for row in choose(self.labels)
-        ]
+def _labels(runs: Sequence[tuple[Attack, bool]]) -> list[str]:
+    """A name for each attack that no other has: ``pgd``, ``pgd-2``."""
+    seen: dict[str, int] = {}
+    labels = []
+    for attack, _ in runs:
+        seen[attack.name] = seen.get(attack.name, 0) + 1
+        count = seen[attack.name]
+        labels.append(attack.name if count == 1 else f"{attack.name}-{count}")
+    return labels
 
 
 def _batch(images: Tensor, labels: Tensor, classifier: Classifier) -> Dataset:

@@ -53,3 +53,16 @@ def few_samples(samples: int) -> list[Flag]:
     if samples >= 100:
         return []
     return [Flag("HB103", f"only {samples} samples: look at the interval, not at the figure")]
+
+
+def randomised(change: float | None) -> list[Flag]:
+    """HB104: the model answers otherwise when asked again."""
+    if change is None:
+        return []
+    return [
+        Flag(
+            "HB104",
+            f"the same image gives different logits (by up to {change:.3g}): verdicts hold for one answer, "
+            "and a repetition may differ",
+        )
+    ]

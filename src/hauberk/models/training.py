@@ -167,7 +167,8 @@ def train(
     Args:
         held_out: data for the accuracy by epoch and for choosing the best epoch; None takes the last epoch.
         name: of the model, for its evidence.
-        checkpoint: file to resume from and to keep up to date after each epoch; removed at the end.
+        checkpoint: file to resume from and to keep up to date after each epoch. It stays when training is
+            done, so that nothing is lost before the caller has saved the result; delete it then.
 
     Returns:
         a new classifier in eval mode, whose last ``evidence`` (kind ``training``) has the history.
@@ -253,8 +254,6 @@ def learn(
         duration_s=round(time.perf_counter() - started + run.seconds_before, 3),
     )
     trained.evidence = (*classifier.evidence, evidence)
-    if path is not None:
-        path.unlink(missing_ok=True)
     return trained
 
 

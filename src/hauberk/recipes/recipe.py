@@ -23,6 +23,7 @@
 
     [evaluation]
     alone = [{ attack = "fgsm" }, { attack = "pgd", steps = 40, restarts = 5 }]
+    carried = [{ attack = "fgsm" }]   # made on the model that a hardened one comes from
     curve = true
 
     [report]
@@ -81,6 +82,7 @@ class Recipe:
     Args:
         train_samples, test_samples, curve_samples: the first so many; None takes all.
         alone: attacks that get a figure of their own.
+        carried: attacks on the model that a hardened one comes from, whose candidates are tried on it.
         curve: the radii; True for evenly spaced ones around the threat's, False for no curve.
     """
 
@@ -93,6 +95,7 @@ class Recipe:
     threat: ThreatModel
     models: tuple[ModelSpec, ...]
     alone: tuple[Attack, ...]
+    carried: tuple[Attack, ...]
     curve: tuple[float, ...] | bool
     curve_samples: int | None
     langs: tuple[Literal["en", "zh"], ...]
@@ -121,7 +124,9 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
     )
     data = reader.table(document, "data", ("name", "train_samples", "test_samples"))
     threat = reader.table(document, "threat", ("norm", "eps"))
-    evaluation = reader.table(document, "evaluation", ("alone", "curve", "curve_samples"), optional=True)
+    evaluation = reader.table(
+        document, "evaluation", ("alone", "carried", "curve", "curve_samples"), optional=True
+    )
     report = reader.table(document, "report", ("lang",), optional=True)
     norm = reader.value(threat, "norm", str, "[threat]", "linf")
     name = reader.value(data, "name", str, "[data]")
@@ -140,9 +145,6 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
     if not isinstance(langs, list) or not langs or any(langs.count(one) > 1 for one in langs):
         raise ConfigError(f"{where}, [report]: 'lang' lists each language once, got {langs!r}")
     check_known(langs, ("en", "zh"), what="language", where=f"{where}, [report]")
-    alone = evaluation.get("alone", [])
-    if not isinstance(alone, list):
-        raise ConfigError(f"{where}, [evaluation]: 'alone' is a list of attacks, got {alone!r}")
     curve_samples = reader.value(evaluation, "curve_samples", int, "[evaluation]", None)
     if curve_samples is not None and curve_samples < 1:
         raise ConfigError(f"{where}, [evaluation]: 'curve_samples' must be at least 1, got {curve_samples}")
@@ -163,7 +165,8 @@ def parse(document: Mapping[str, Any], *, where: str) -> Recipe:
             ),
         ),
         models=tuple(specs),
-        alone=tuple(_attack(reader, table) for table in alone),
+        alone=_attacks(reader, evaluation, "alone"),
+        carried=_attacks(reader, evaluation, "carried"),
         curve=_curve(reader, evaluation.get("curve", True), norm),
         curve_samples=curve_samples,
         langs=tuple(langs),
@@ -286,6 +289,13 @@ def _harden(reader: _Reader, table: Any, section: str) -> Defense:
     method = reader.value(table, "method", str, f"{section}, harden")
     defense: Defense = reader.within(section, lambda: make_defense(method, **settings))
     return replace(defense, plan=_plan(reader, table, defense.plan, section))
+
+
+def _attacks(reader: _Reader, evaluation: Mapping[str, Any], key: str) -> tuple[Attack, ...]:
+    tables = evaluation.get(key, [])
+    if not isinstance(tables, list):
+        raise ConfigError(f"{reader.where}, [evaluation]: '{key}' is a list of attacks, got {tables!r}")
+    return tuple(_attack(reader, table) for table in tables)
 
 
 def _attack(reader: _Reader, table: Any) -> Attack:

@@ -17,7 +17,8 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.evaluation import accuracy_curve, evaluate, radii_up_to
+from hauberk.evaluation import Carried, accuracy_curve, evaluate, radii_up_to, standard_attacks
+from hauberk.evaluation.curves import DEFAULT_ATTACK
 from hauberk.models import Classifier, create, load, read, save
 from hauberk.models.training import train
 from hauberk.recipes.recipe import ModelSpec, Recipe
@@ -111,7 +112,8 @@ class _Worker:
         """Train or harden one model, unless its package is there already."""
         parent = self.models[spec.parent] if spec.parent else None
         inputs = {
-            **self._common(),
+            "seed": self.recipe.seed,
+            "threat": self.recipe.threat.describe() if spec.harden else None,
             "data": self.train_data.digest,
             "train": asdict(spec.train) if spec.train else None,
             "harden": [spec.harden.name, asdict(spec.harden)] if spec.harden else None,
@@ -126,6 +128,7 @@ class _Worker:
             made = self._make(spec, parent, self._checkpoint(stage, inputs))
             package = save(made, path, overwrite=True)
             self.state.finish(stage, inputs, package.digest)
+            self._checkpoint(stage, inputs).unlink(missing_ok=True)
             self.models[spec.name] = made
         self._keep(self.models[spec.name].evidence[-1], spec.name)
 
@@ -154,10 +157,17 @@ class _Worker:
     def measure(self, spec: ModelSpec) -> None:
         """Evaluate one model, and draw its curve."""
         model, recipe = self.models[spec.name], self.recipe
+        parent = self.models[spec.parent] if spec.parent else None
         inputs = {**self._common(), "data": self.test_data.digest, "model": model.digest}
         self._evidence_stage(
             f"evaluation-{spec.name}",
-            {**inputs, "alone": [repr(attack) for attack in recipe.alone]},
+            {
+                **inputs,
+                "carried": [repr(attack) for attack in recipe.carried],
+                "alone": [repr(attack) for attack in recipe.alone],
+                "cascade": [repr(attack) for attack in standard_attacks(model, recipe.threat)],
+                "parent": parent.digest if parent else None,
+            },
             model.evidence[-1],
             lambda: (
                 evaluate(
@@ -166,6 +176,7 @@ class _Worker:
                     self.test_data.labels,
                     recipe.threat,
                     alone=recipe.alone,
+                    carried=self._carried(spec, parent),
                     seed=recipe.seed,
                     name=spec.name,
                     dataset=self.test_data,
@@ -180,13 +191,34 @@ class _Worker:
         data: Dataset = self.test_data.head(None if count is None else min(count, len(self.test_data)))
         self._evidence_stage(
             f"curve-{spec.name}",
-            {**inputs, "curve": radii, "samples": len(data)},
+            {**inputs, "curve": radii, "samples": len(data), "attack": repr(DEFAULT_ATTACK)},
             model.evidence[-1],
             lambda: accuracy_curve(
                 model, data, recipe.threat, radii, seed=recipe.seed, name=spec.name,
                 progress=_Named(self.progress, f"{spec.name}:"),
             ),
         )  # fmt: skip
+
+    def _carried(self, spec: ModelSpec, parent: Classifier | None) -> list[Carried]:
+        """Candidates made on the model before, to be tried on this one."""
+        if parent is None:
+            return []
+        return [
+            Carried(
+                name=f"{attack.name} on {spec.parent}",
+                recipe=repr(attack),
+                source=parent.digest,
+                candidates=attack(
+                    parent,
+                    self.test_data.images,
+                    self.test_data.labels,
+                    self.recipe.threat,
+                    seed=self.recipe.seed,
+                    progress=_Named(self.progress, f"{spec.parent}:"),
+                ).candidates,
+            )
+            for attack in self.recipe.carried
+        ]
 
     def _evidence_stage(self, stage: str, inputs: dict[str, Any], born: Evidence, work: Any) -> None:
         path = self.folder / "evidence" / f"{stage}.json"
