@@ -152,22 +152,44 @@ def compare(package: Path, restarts: int, rounds: int) -> dict[str, Any]:
     }
 
 
+_WATCH = """
+import sys, threading, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import attacks, hauberk
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+model, x, y = attacks.load(Path(sys.argv[2]))
+ours = lambda x, y, steps: hauberk.attacks.PGD(steps=steps)(model, x, y, hauberk.Linf(0.3))
+attacks.bare_loop(model, x[:2], y[:2], 1)
+ours(x[:2], y[:2], 1)
+before = peak = resident()
+done = False
+
+def watch():
+    global peak
+    while not done:
+        peak = max(peak, resident())
+        time.sleep(0.001)
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+attacks.bare_loop(model, x, y, 8) if sys.argv[3] == "bare" else ours(x, y, 8)
+done = True
+watcher.join()
+print((peak - before) / 2**20)
+"""
+
+
 def peak_memory(package: Path, what: str) -> float:
-    """MiB above what the loaded model and data take, in a process of its own."""
-    code = (
-        "import resource, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\nimport attacks\n"
-        "model, x, y = attacks.load(Path(sys.argv[2]))\n"
-        "attacks.bare_loop(model, x[:2], y[:2], 1)\n"
-        "import hauberk\n"
-        "hauberk.attacks.PGD(steps=1)(model, x[:2], y[:2], hauberk.Linf(0.3))\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "attacks.bare_loop(model, x, y, 5) if sys.argv[3] == 'bare' else "
-        "hauberk.attacks.PGD(steps=5)(model, x, y, hauberk.Linf(0.3))\n"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)\n"
-    )
+    """MiB above what the loaded model and data take, in a process of its own, sampled each millisecond."""
     said = subprocess.run(
-        [sys.executable, "-c", code, str(HERE), str(package), what], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _WATCH, str(HERE), str(package), what],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(said.stdout)
 
@@ -255,12 +277,6 @@ def main() -> None:
         "versions": versions,
         "rounds": options.rounds,
     }
-    print("robust model", file=sys.stderr)
-    result["robust model"] = compare(options.robust, 1, options.rounds)
-    print("undefended model", file=sys.stderr)
-    result["undefended model"] = compare(options.plain, 1, options.rounds)
-    print("undefended model, ten restarts", file=sys.stderr)
-    result["undefended model, 10 restarts"] = compare(options.plain, 10, 1)
     bare, ours = peak_memory(options.robust, "bare"), peak_memory(options.robust, "ours")
     result["peak memory"] = {
         "bare_loop_mib": round(bare, 1),
@@ -268,6 +284,12 @@ def main() -> None:
         "ratio": round(ours / bare, 3),
     }
     result["import"] = import_cost(5)
+    print("robust model", file=sys.stderr)
+    result["robust model"] = compare(options.robust, 1, options.rounds)
+    print("undefended model", file=sys.stderr)
+    result["undefended model"] = compare(options.plain, 1, options.rounds)
+    print("undefended model, ten restarts", file=sys.stderr)
+    result["undefended model, 10 restarts"] = compare(options.plain, 10, 1)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     put_into_readme(render(result))
     print(render(result))
