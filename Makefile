@@ -12,7 +12,7 @@ help:
 	@echo "make test        install what the tests need and run them (WORKERS=2)"
 	@echo "make test-all    the slow tests too"
 	@echo "make lint        ruff, mypy --strict, import-linter"
-	@echo "make bench       attacks beside torchattacks, Foolbox, CleverHans and ART"
+	@echo "make bench       attacks and the worst case beside the peers (over an hour)"
 	@echo "make clean       remove what was built"
 
 # Stamps: a second run installs nothing again.
@@ -31,7 +31,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable '.[bench]'
-	$(PIP) --no-deps torchattacks==3.5.1
+	$(PIP) --no-deps torchattacks==3.5.1 pyautoattack==0.2.0
 	@touch $@
 
 install: $(VENV)/.installed
@@ -53,6 +53,7 @@ test-all: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/worst_case.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

@@ -19,6 +19,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,13 @@ def bare_loop(model: Any, x: Any, y: Any, passes: int = STEPS) -> None:
         torch.autograd.grad(loss, point)
 
 
-def contenders(model: Any, x: Any, y: Any, restarts: int) -> dict[str, Callable[[], Any]]:
-    """Name to a call that returns adversarial images."""
+def contenders(model: Any, x: Any, y: Any, restarts: int) -> dict[str, Callable[[int], Any]]:
+    """Name to a call that returns adversarial images, given the round's seed."""
     import hauberk
 
-    calls: dict[str, Callable[[], Any]] = {}
+    calls: dict[str, Callable[[int], Any]] = {}
     ours = hauberk.attacks.PGD(steps=STEPS, step_size=STEP_SIZE, restarts=restarts)
-    calls["hauberk"] = lambda: ours(model, x, y, hauberk.Linf(EPS), seed=0).candidates
+    calls["hauberk"] = lambda seed: ours(model, x, y, hauberk.Linf(EPS), seed=seed).candidates
 
     try:
         import foolbox
@@ -61,7 +62,7 @@ def contenders(model: Any, x: Any, y: Any, restarts: int) -> dict[str, Callable[
         if restarts > 1:
             peer = peer.repeat(restarts)
         wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-        calls["foolbox"] = lambda: peer(wrapped, x, y, epsilons=[EPS])[1][0]
+        calls["foolbox"] = lambda seed: peer(wrapped, x, y, epsilons=[EPS])[1][0]
     except ImportError:
         pass
     if restarts > 1:
@@ -71,14 +72,14 @@ def contenders(model: Any, x: Any, y: Any, restarts: int) -> dict[str, Callable[
         import torchattacks
 
         torch_attack = torchattacks.PGD(model, eps=EPS, alpha=STEP_SIZE, steps=STEPS, random_start=True)
-        calls["torchattacks"] = lambda: torch_attack(x, y)
+        calls["torchattacks"] = lambda seed: torch_attack(x, y)
     except ImportError:
         pass
     try:
         import numpy as np
         from cleverhans.torch.attacks.projected_gradient_descent import projected_gradient_descent
 
-        calls["cleverhans"] = lambda: projected_gradient_descent(
+        calls["cleverhans"] = lambda seed: projected_gradient_descent(
             model, x, EPS, STEP_SIZE, STEPS, np.inf, clip_min=0.0, clip_max=1.0, y=y, rand_init=True,
             sanity_checks=False,
         )  # fmt: skip
@@ -96,7 +97,7 @@ def contenders(model: Any, x: Any, y: Any, restarts: int) -> dict[str, Callable[
             art_model, eps=EPS, eps_step=STEP_SIZE, max_iter=STEPS, num_random_init=1, batch_size=len(x),
             verbose=False,
         )  # fmt: skip
-        calls["art"] = lambda: torch.from_numpy(art.generate(x.numpy(), y.numpy()))
+        calls["art"] = lambda seed: torch.from_numpy(art.generate(x.numpy(), y.numpy()))
     except ImportError:
         pass
     return calls
@@ -122,6 +123,15 @@ def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
+def seed_everything(seed: int) -> None:
+    """The peers draw from the global generators."""
+    import numpy as np
+    import torch
+
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+
+
 def compare(package: Path, restarts: int, rounds: int) -> dict[str, Any]:
     model, x, y = load(package)
     calls = contenders(model, x, y, restarts)
@@ -129,9 +139,10 @@ def compare(package: Path, restarts: int, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {name: [] for name in ("bare loop", *calls)}
     left: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds):
+        seed_everything(number)
         times["bare loop"].append(seconds(lambda: bare_loop(model, x, y))[0])
         for name, call in calls.items():
-            took, adversarial = seconds(call)
+            took, adversarial = seconds(partial(call, number))
             times[name].append(took)
             left[name].append(accuracy_left(model, x, adversarial.detach(), y))
         print(f"  round {number + 1}/{rounds}", file=sys.stderr)
@@ -146,6 +157,7 @@ def compare(package: Path, restarts: int, rounds: int) -> dict[str, Any]:
                 "units": round(statistics.median(units[name]), 3),
                 "units_range": [round(min(units[name]), 3), round(max(units[name]), 3)],
                 "robust_accuracy": round(statistics.mean(left[name]), 4),
+                "robust_accuracy_range": [round(min(left[name]), 4), round(max(left[name]), 4)],
             }
             for name in calls
         },
@@ -222,13 +234,18 @@ def import_cost(rounds: int) -> dict[str, Any]:
 
 def render(result: dict[str, Any]) -> str:
     """The record as Markdown, for README.md."""
-    lines = ["| model, attack | contender | units (range) | accuracy left |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| model, attack | contender | units (range) | accuracy left (range over seeds) |",
+        "| --- | --- | ---: | ---: |",
+    ]
     for key in ("robust model", "undefended model", "undefended model, 10 restarts"):
         rows = sorted(result[key]["contenders"].items(), key=lambda item: item[1]["units"])
         for name, row in rows:
             low, high = row["units_range"]
+            worst, best = row["robust_accuracy_range"]
             lines.append(
-                f"| {key} | {name} | {row['units']:.2f} ({low:.2f}–{high:.2f}) | {row['robust_accuracy']:.1%} |"
+                f"| {key} | {name} | {row['units']:.2f} ({low:.2f}–{high:.2f}) | {row['robust_accuracy']:.1%} "
+                f"({worst:.1%}–{best:.1%}) |"
             )
     memory, cost = result["peak memory"], result["import"]
     lines += [
@@ -256,7 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", type=Path, default=Path("runs/mnist/undefended"))
     parser.add_argument("--robust", type=Path, default=Path("runs/mnist/pgd-trained"))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "attacks.json")
     options = parser.parse_args()
     for package in (options.plain, options.robust):

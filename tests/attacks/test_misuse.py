@@ -10,7 +10,32 @@ import torch
 from torch import nn
 
 from hauberk import attacks
-from hauberk.attacks import APGD, BIM, DLR, FGSM, MIFGSM, PGD, RFGSM
+from hauberk.attacks import (
+    APGD,
+    BIM,
+    DDN,
+    DLR,
+    EAD,
+    FAB,
+    FGSM,
+    FMN,
+    JSMA,
+    MIFGSM,
+    NES,
+    PGD,
+    RFGSM,
+    SPSA,
+    Boundary,
+    CarliniWagner,
+    CarliniWagnerLinf,
+    DeepFool,
+    HopSkipJump,
+    RayS,
+    SimBA,
+    SparsePGD,
+    Square,
+    SurFree,
+)
 from hauberk.core.errors import ConfigError, DataError, UnknownName, UnsupportedModel
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
@@ -36,6 +61,39 @@ SETTINGS: list[tuple[str, Callable[[], object]]] = [
     ("random_start", lambda: PGD(random_start="no")),  # type: ignore[arg-type]
     ("objective", lambda: PGD(objective=3)),  # type: ignore[arg-type]
     ("objective", lambda: PGD(objective=DLR)),  # type: ignore[arg-type]
+    ("steps", lambda: FMN(steps=0)),
+    ("gamma", lambda: FMN(gamma=1.0)),
+    ("gamma", lambda: DDN(gamma=0.0)),
+    ("radius", lambda: DDN(radius=-1.0)),
+    ("settle", lambda: FMN(settle="yes")),  # type: ignore[arg-type]
+    ("refinements", lambda: DeepFool(refinements=-1)),
+    ("refinements", lambda: DeepFool(refinements=False)),
+    ("overshoot", lambda: DeepFool(overshoot=-0.1)),
+    ("rivals", lambda: FAB(rivals=0)),
+    ("restarts", lambda: FAB(restarts=0)),
+    ("rounds", lambda: CarliniWagner(rounds=0)),
+    ("weight", lambda: CarliniWagner(weight=0.0)),
+    ("confidence", lambda: CarliniWagnerLinf(confidence=-1.0)),
+    ("beta", lambda: EAD(beta=0.0)),
+    ("steps", lambda: JSMA(steps=0)),
+    ("step_size", lambda: SparsePGD(step_size=0.0)),
+    ("queries", lambda: Square(queries=0)),
+    ("queries", lambda: RayS(queries=2.5)),  # type: ignore[arg-type]
+    ("share", lambda: Square(share=0.0)),
+    ("share", lambda: Square(share=1.5)),
+    ("objective", lambda: Square(objective=DLR)),  # type: ignore[arg-type]
+    ("pairs", lambda: NES(pairs=0)),
+    ("reach", lambda: SPSA(reach=0.0)),
+    ("step_size", lambda: NES(step_size=-1.0)),
+    ("decay", lambda: NES(decay=1.0)),
+    ("did you mean 'pixels'", lambda: SimBA(basis="pixel")),  # type: ignore[arg-type]
+    ("step_size", lambda: SimBA(step_size=0.0)),
+    ("settle", lambda: HopSkipJump(settle="no")),  # type: ignore[arg-type]
+    ("tries", lambda: Boundary(tries=0)),
+    ("probes", lambda: HopSkipJump(probes=0)),
+    ("sideways", lambda: Boundary(sideways=0.0)),
+    ("inwards", lambda: Boundary(inwards=-1.0)),
+    ("share", lambda: SurFree(share=0.0)),
 ]
 
 

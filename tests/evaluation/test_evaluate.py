@@ -200,8 +200,8 @@ def test_misuse(plain: Classifier, digits: Dataset) -> None:
     images, labels = digits.images[:5], digits.labels[:5]
     with pytest.raises(ConfigError, match="at least one attack"):
         evaluate(plain, images, labels, Linf(0.1), attacks=[])
-    with pytest.raises(ConfigError, match="labels knowledge"):
-        evaluate(plain, images, labels, ThreatModel(Linf(0.1), knowledge=Knowledge.LABELS))
+    with pytest.raises(ConfigError, match="no standard attacks for l1 with labels knowledge"):
+        evaluate(plain, images, labels, ThreatModel(L1(2.0), knowledge=Knowledge.LABELS))
     with pytest.raises(DataError, match="must lie in"):
         evaluate(plain, images, labels + 20, Linf(0.1))
     with pytest.raises(TypeError, match="sed"):
@@ -219,7 +219,7 @@ def test_three_losses_agree_with_each_other(hardened: Classifier, digits: Datase
     whole = evaluate(hardened, images, labels, Linf(EPS)).robust_accuracy
     for objective in ("cross-entropy", "margin", "dlr"):
         single = PGD(steps=40, objective=objective)(hardened, images, labels, Linf(EPS)).robust_accuracy
-        assert whole <= single <= whole + 0.15
+        assert whole <= single <= whole + 0.2
 
 
 def test_evidence_holds_what_a_repetition_needs(plain: Classifier, digits: Dataset) -> None:
@@ -265,7 +265,8 @@ def test_rounding_at_the_size_of_the_bounds_is_no_cheating() -> None:
 
 
 def test_one_step_is_compared_with_many_steps_only() -> None:
-    from hauberk.evaluation.evaluate import AttackRow, _one_step_and_many
+    from hauberk.evaluation.board import AttackRow
+    from hauberk.evaluation.plan import _one_step_and_many
 
     def row(name: str, accuracy: float) -> AttackRow:
         return AttackRow(name, name, 100, 0, accuracy, accuracy, 1.0, 1.0, 0)

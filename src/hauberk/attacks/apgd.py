@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from hauberk.attacks.attack import Problem, require_count
-from hauberk.attacks.gradient import Batch, GradientAttack
-from hauberk.attacks.oracle import Look
+from hauberk.attacks.gradient import Batch, GradientAttack, Record
+from hauberk.attacks.objectives import Objective
+from hauberk.attacks.oracle import Look, Oracle
+from hauberk.core.errors import ConfigError
 
 _RISE = 0.75  # share of steps that must raise the loss (rho in the paper)
 _INERTIA = 0.75  # weight of the new step against the last move (alpha in the paper)
@@ -102,3 +105,49 @@ class APGD(GradientAttack):
         # the restarted samples stand still once: their last move leads to a point they have left
         memory["previous"] = torch.where(wide, memory["best_x"], memory["previous"])
         return torch.where(wide, memory["best_gradient"], look.gradient)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class APGDT(APGD):
+    """APGD towards one wrong class after the other, the likeliest first; any wrong label counts.
+
+    Args:
+        classes: how many classes are tried; None: all but the true one.
+
+    The classes are ranked for each image by its logits where it stands: at the starts if there are some, else
+    at the image itself (one query).
+
+    Source: Croce and Hein, ICML 2020, section 4 (APGD-T), with its targeted DLR objective where there are four
+    classes or more.
+    """
+
+    name: ClassVar[str] = "apgd-t"
+    targetable: ClassVar[bool] = False  # with a wanted class there is nothing to try one by one
+
+    objective: Objective | str = "dlr"
+    classes: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classes is not None:
+            require_count("classes", self.classes, "APGDT")
+        if self.restarts != 1:
+            raise ConfigError("APGDT: each class is one restart; set classes")
+
+    def ticks(self) -> int:
+        return (self.classes or 1) * self.steps
+
+    def aims(self, problem: Problem, oracle: Oracle, record: Record) -> Sequence[Tensor | None]:
+        budget = problem.threat.queries
+        if budget is not None and bool((record.queries + self.eot > budget).any()):
+            return []
+        where = problem.origin
+        if problem.starts is not None:
+            where = problem.project(problem.origin, problem.starts)
+        logits = oracle.logits(where)
+        record.queries += self.eot
+        record.note(torch.arange(len(where), device=where.device), where, logits)
+        rivals = logits.shape[1] - 1
+        others = logits.scatter(1, problem.labels[:, None], -torch.inf)
+        ranked = others.argsort(dim=1, descending=True, stable=True)
+        return [ranked[:, place] for place in range(min(self.classes or rivals, rivals))]

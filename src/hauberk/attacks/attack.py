@@ -11,14 +11,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.objectives import fooled
+from hauberk.attacks.objectives import attacker_margin, fooled
 from hauberk.attacks.result import AttackResult
-from hauberk.core.errors import ConfigError, UnsupportedModel
+from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
 from hauberk.core.progress import SILENT, Progress
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.twin import fast_twin, pass_size, passes
-from hauberk.threats import Geometry, Knowledge, Streams, ThreatModel
+from hauberk.threats import GEOMETRIES, Geometry, Knowledge, Streams, ThreatModel
 
 _BATCH_BYTES = 16 << 20  # per tensor of images: large enough to keep the machine busy as samples drop out
 _BATCH_MOST = 2048
@@ -37,6 +37,7 @@ class Problem:
         streams: one random stream a sample.
         lower, upper: the bounds, broadcastable.
         queries: int64 ``(n,)``, forward passes spent so far.
+        starts: points to begin from, shape of the images, or None; projected by whoever uses them.
     """
 
     classifier: Classifier
@@ -50,6 +51,7 @@ class Problem:
     upper: Tensor
     queries: Tensor
     progress: Progress
+    starts: Tensor | None = None
 
     @property
     def geometry(self) -> Geometry:
@@ -69,16 +71,27 @@ class Outcome:
     gradients: Tensor
     zero_gradient: Tensor
 
+    @classmethod
+    def without_gradients(cls, candidates: Tensor, queries: Tensor) -> Outcome:
+        """Of an attack that asks questions only."""
+        none = torch.zeros_like(queries)
+        return cls(candidates, queries, none, none.bool())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(ABC):
     """A configured, immutable callable. Its ``repr`` is complete and goes into the evidence.
 
     Subclasses supply ``run``; nothing they return leaves the threat model, because it is clipped here.
+
+    Class attributes say where an attack can be used: ``needs`` (the least knowledge), ``norms`` (the
+    geometries it was made for) and ``targetable``.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Knowledge]
+    norms: ClassVar[frozenset[str]] = frozenset(GEOMETRIES)
+    targetable: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
@@ -87,6 +100,11 @@ class Attack(ABC):
     @abstractmethod
     def run(self, problem: Problem) -> Outcome:
         """Look for an adversarial input for each sample of the problem."""
+
+    @property
+    def takes_gradients(self) -> bool:
+        """Whether it looks at gradients of the model, or of what stands in for it."""
+        return self.needs is Knowledge.WHITE_BOX
 
     @property
     def repeats(self) -> int:
@@ -108,6 +126,7 @@ class Attack(ABC):
         seed: int = 0,
         indices: Tensor | None = None,
         gradients_from: Classifier | None = None,
+        starts: Tensor | None = None,
         batch_size: int | None = None,
         progress: Progress = SILENT,
     ) -> AttackResult:
@@ -125,6 +144,8 @@ class Attack(ABC):
                 0, 1, 2, ...
             gradients_from: take gradients from this classifier (BPDA stand-in or substitute), which has the
                 same input shape and classes and is on the same device.
+            starts: points to begin from, shape of the images, such as another attack's candidates; they need
+                not lie in the ball. Gradient attacks use them for their first restart.
             batch_size: samples at a time; default by their size in memory.
 
         Returns:
@@ -147,12 +168,17 @@ class Attack(ABC):
         clean = clean.detach().to(classifier.device, kind)
         labels = check_labels(classifier, labels, len(clean)).to(classifier.device)
         self._check_threat(classifier, threat)
+        if gradients_from is not None and self.needs < Knowledge.WHITE_BOX:
+            raise ConfigError(f"{self.name} takes no gradients, so gradients_from has no meaning for it")
         targets = check_targets(classifier, threat, labels, targets)
         self._check_behaviour(classifier, clean)
         if indices is None:
             indices = torch.arange(len(clean))
         indices = check_indices(indices, len(clean)).to(classifier.device)
-        twin = fast_twin(classifier)
+        if starts is not None:
+            starts = _check_starts(starts, images).to(clean)
+        # whoever walks along the decision boundary needs the very model that will judge him
+        twin = fast_twin(classifier) if self.needs is Knowledge.WHITE_BOX else classifier
         source = None if gradients_from is None else fast_twin(_check_stand_in(gradients_from, classifier))
         lower, upper = classifier.bounds.tensors(clean)
 
@@ -172,6 +198,7 @@ class Attack(ABC):
                 upper=upper,
                 queries=torch.zeros(len(clean[part]), dtype=torch.int64, device=clean.device),
                 progress=progress,
+                starts=None if starts is None else starts[part],
             )
             parts.append(self._attack_batch(classifier, problem))
         progress.end()
@@ -186,6 +213,13 @@ class Attack(ABC):
                 f"{self.name} needs {self.needs.word} knowledge, the threat model allows "
                 f"{threat.knowledge.word}"
             )
+        if threat.geometry.norm not in self.norms:
+            raise ConfigError(
+                f"{self.name} works in {', '.join(sorted(self.norms))}; the threat model is "
+                f"{threat.geometry.norm}"
+            )
+        if threat.targeted and not self.targetable:
+            raise ConfigError(f"{self.name} has no targeted form")
         if threat.queries is not None and threat.queries < self.repeats:
             raise ConfigError(
                 f"a budget of {threat.queries} queries does not pay for one question averaged over "
@@ -203,7 +237,7 @@ class Attack(ABC):
 
     def _attack_batch(self, classifier: Classifier, problem: Problem) -> dict[str, Tensor]:
         """Set aside what is wrong already, run on the rest, clip, test again."""
-        clean_wrong = self._retest(classifier, problem.origin, problem.labels, None)
+        clean_wrong, _ = self._retest(classifier, problem.origin, problem.labels, None)
         budget = problem.threat.queries
         chosen = (~clean_wrong).nonzero().squeeze(1)
         count = len(problem.origin)
@@ -224,17 +258,19 @@ class Attack(ABC):
                 upper=problem.upper,
                 queries=queries[chosen],
                 progress=problem.progress,
+                starts=None if problem.starts is None else problem.starts[chosen],
             )
             outcome = self.run(part)
             candidates[chosen] = part.project(part.origin, outcome.candidates)
             queries[chosen] = outcome.queries
             gradients[chosen] = outcome.gradients
             zero[chosen] = outcome.zero_gradient
-        success = self._retest(classifier, candidates, problem.labels, problem.targets) & ~clean_wrong
+        reached, margins = self._retest(classifier, candidates, problem.labels, problem.targets)
         return {
             "candidates": candidates,
-            "success": success,
+            "success": reached & ~clean_wrong,
             "misclassified": clean_wrong,
+            "margins": margins,
             "distances": problem.geometry.distance(candidates - problem.origin),
             "queries": queries,
             "gradients": gradients,
@@ -242,12 +278,17 @@ class Attack(ABC):
         }
 
     @torch.no_grad()
-    def _retest(self, classifier: Classifier, x: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        verdicts = []
+    def _retest(
+        self, classifier: Classifier, x: Tensor, labels: Tensor, targets: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Which points fool the classifier, and the attacker's margin at each."""
+        verdicts, margins = [], []
         for part in passes(len(x), pass_size(classifier)):
             logits = sum((classifier(x[part]) for _ in range(self.repeats - 1)), start=classifier(x[part]))
-            verdicts.append(fooled(logits, labels[part], None if targets is None else targets[part]))
-        return torch.cat(verdicts)
+            aims = None if targets is None else targets[part]
+            verdicts.append(fooled(logits, labels[part], aims))
+            margins.append(attacker_margin(logits, labels[part], aims).float() / self.repeats)
+        return torch.cat(verdicts), torch.cat(margins)
 
 
 def check_targets(
@@ -289,6 +330,15 @@ def _check_stand_in(stand_in: Classifier, classifier: Classifier) -> Classifier:
             hint="move one of them with .to(device)",
         )
     return stand_in
+
+
+def _check_starts(starts: Tensor, images: Tensor) -> Tensor:
+    """Finite points, one per image."""
+    if not isinstance(starts, Tensor) or starts.shape != images.shape or not starts.is_floating_point():
+        raise ConfigError(f"starts must be floating {tuple(images.shape)}, one point per image")
+    if not bool(torch.isfinite(starts).all()):
+        raise DataError("starts hold NaN or infinity")
+    return starts.detach()
 
 
 def check_indices(indices: Tensor, count: int) -> Tensor:

@@ -9,6 +9,7 @@ gradients at the bounds and makes a model look robust.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -27,13 +28,14 @@ class Batch:
 
     Args:
         rows: their positions in the problem.
+        aims: what the objective is told beside the labels: the wanted classes, or None.
         memory: what the attack's step remembers per sample; its tensors are cut along with the rest.
     """
 
     rows: Tensor
     origin: Tensor
     labels: Tensor
-    targets: Tensor | None
+    aims: Tensor | None
     streams: Streams
     x: Tensor
     memory: dict[str, Tensor] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Batch:
             self.rows[kept],
             self.origin[kept],
             self.labels[kept],
-            None if self.targets is None else self.targets[kept],
+            None if self.aims is None else self.aims[kept],
             self.streams[kept],
             self.x[kept],
             {name: tensor[kept] for name, tensor in self.memory.items()},
@@ -55,6 +57,7 @@ class Record:
     """The closest point seen for each sample, over all restarts."""
 
     def __init__(self, problem: Problem) -> None:
+        self._labels, self._targets = problem.labels, problem.targets
         self.candidates = problem.origin.clone()
         self.margin = torch.full_like(problem.labels, -torch.inf, dtype=torch.float32)
         self.won = torch.zeros_like(problem.labels, dtype=torch.bool)
@@ -62,15 +65,16 @@ class Record:
         self.gradients = torch.zeros_like(problem.queries)
         self.zero_gradient = torch.zeros_like(self.won)
 
-    def note(self, batch: Batch, logits: Tensor) -> Tensor:
-        """Take in the logits at ``batch.x``; returns which samples of the batch are fooled."""
-        margin = attacker_margin(logits, batch.labels, batch.targets).float()
-        won = fooled(logits, batch.labels, batch.targets)
-        better = won | (margin > self.margin[batch.rows])
-        rows = batch.rows[better]
-        self.candidates[rows] = batch.x[better]
-        self.margin[rows] = margin[better]
-        self.won[rows] |= won[better]
+    def note(self, rows: Tensor, x: Tensor, logits: Tensor) -> Tensor:
+        """Take in the logits at ``x`` for the samples ``rows``; returns which of them are fooled."""
+        targets = None if self._targets is None else self._targets[rows]
+        margin = attacker_margin(logits, self._labels[rows], targets).float()
+        won = fooled(logits, self._labels[rows], targets)
+        better = won | (margin > self.margin[rows])
+        chosen = rows[better]
+        self.candidates[chosen] = x[better]
+        self.margin[chosen] = margin[better]
+        self.won[chosen] |= won[better]
         return won
 
 
@@ -108,6 +112,13 @@ class GradientAttack(Attack):
         """Where a restart begins; projected by the engine."""
         return batch.origin.clone()
 
+    def aims(self, problem: Problem, oracle: Oracle, record: Record) -> Sequence[Tensor | None]:
+        """What the objective climbs towards, for each restart one row per sample of the problem.
+
+        A question that finding out costs is entered in ``record.queries``.
+        """
+        return [problem.targets] * self._rounds[0]
+
     @abstractmethod
     def step(self, number: int, problem: Problem, batch: Batch, look: Look) -> Tensor:
         """The next points for step ``number`` (from 0); projected by the engine."""
@@ -120,35 +131,45 @@ class GradientAttack(Attack):
         assert not isinstance(self.objective, str)
         oracle = Oracle(problem.classifier, self.objective, eot=self.eot, gradients_from=problem.gradients_from)
         record = Record(problem)
-        restarts, steps = self._rounds
-        for restart in range(restarts):
+        _, steps = self._rounds
+        for restart, aims in enumerate(self.aims(problem, oracle, record)):
             standing = (~record.won).nonzero().squeeze(1)
-            done = self._climb(problem, oracle, record, standing, restart) if len(standing) else 0
+            done = self._climb(problem, oracle, record, standing, restart, aims) if len(standing) else 0
             problem.progress.advance(steps - done, f"{float(record.won.float().mean()):.0%} fooled")
         return Outcome(record.candidates, record.queries, record.gradients, record.zero_gradient)
 
-    def _climb(self, problem: Problem, oracle: Oracle, record: Record, rows: Tensor, restart: int) -> int:
+    def _climb(
+        self,
+        problem: Problem,
+        oracle: Oracle,
+        record: Record,
+        rows: Tensor,
+        restart: int,
+        aims: Tensor | None,
+    ) -> int:
         """One restart; returns how many progress ticks it reported."""
         batch = Batch(
             rows,
             problem.origin[rows],
             problem.labels[rows],
-            None if problem.targets is None else problem.targets[rows],
+            None if aims is None else aims[rows],
             problem.streams[rows].fork(restart),
             problem.origin[rows],
         )
-        batch.x = problem.project(batch.origin, self.start(problem, batch, restart))
+        carried = problem.starts[rows] if problem.starts is not None and restart == 0 else None
+        begin = self.start(problem, batch, restart) if carried is None else carried
+        batch.x = problem.project(batch.origin, begin)
         _, steps = self._rounds
         for number in range(steps):
             batch = self._within_budget(problem, record, batch)
             if not len(batch.rows):
                 return number
-            look = oracle.look(batch.x, batch.labels, batch.targets)
+            look = oracle.look(batch.x, batch.labels, batch.aims)
             record.queries[batch.rows] += self.eot
             record.gradients[batch.rows] += self.eot
             if number == 0 and restart == 0:
                 record.zero_gradient[batch.rows] = (look.gradient == 0).flatten(1).all(dim=1)
-            won = record.note(batch, look.logits)
+            won = record.note(batch.rows, batch.x, look.logits)
             if bool(won.any()):
                 kept = ~won
                 batch = batch.keep(kept)
@@ -160,7 +181,7 @@ class GradientAttack(Attack):
         batch = self._within_budget(problem, record, batch)
         if len(batch.rows):
             record.queries[batch.rows] += self.eot
-            record.note(batch, oracle.logits(batch.x))
+            record.note(batch.rows, batch.x, oracle.logits(batch.x))
         return steps
 
     def _within_budget(self, problem: Problem, record: Record, batch: Batch) -> Batch:

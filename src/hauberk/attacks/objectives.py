@@ -73,6 +73,20 @@ class Margin:
 
 
 @dataclass(frozen=True)
+class Towards:
+    """Difference of logits between a wanted class and the label, whatever the other classes do.
+
+    For an attacker who wants any wrong label and tries them one by one. Needs targets.
+    """
+
+    def __call__(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        if targets is None:
+            raise ConfigError("the towards objective needs a wanted class for each image")
+        logits = _wide(logits)
+        return _of(logits, targets) - _of(logits, labels)
+
+
+@dataclass(frozen=True)
 class DLR:
     """Difference of logits ratio (Croce and Hein, ICML 2020, eq. 6 and 7): the margin, free of logit scale.
 
@@ -97,7 +111,12 @@ class DLR:
         return ahead / (spread + 1e-12)
 
 
-OBJECTIVES: dict[str, Objective] = {"cross-entropy": CrossEntropy(), "margin": Margin(), "dlr": DLR()}
+OBJECTIVES: dict[str, Objective] = {
+    "cross-entropy": CrossEntropy(),
+    "margin": Margin(),
+    "dlr": DLR(),
+    "towards": Towards(),
+}
 
 
 def objective(name: str | Objective) -> Objective:

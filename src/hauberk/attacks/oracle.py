@@ -84,6 +84,39 @@ class Oracle:
             torch.cat([one.gradient for one in looks]),
         )
 
+    def slopes(self, x: Tensor, mixtures: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``(n, classes)`` and gradients ``(n, k, ...)`` of ``k`` sums of logits for each point.
+
+        Args:
+            mixtures: ``(n, k, classes)``, what each logit counts in each sum.
+
+        Raises:
+            UnsupportedModel: the model has no gradient with respect to its input.
+
+        Cost: a forward pass and ``k`` backward ones. Not averaged over randomness.
+        """
+        parts = [self._slopes_once(x[part], mixtures[part]) for part in passes(len(x), self._size)]
+        logits, gradients = (torch.cat(one) for one in zip(*parts, strict=True))
+        return (logits if self.source is self.classifier else self.logits(x)), gradients
+
+    def _slopes_once(self, x: Tensor, mixtures: Tensor) -> tuple[Tensor, Tensor]:
+        point = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            answer = self.source(point)
+        last = mixtures.shape[1] - 1
+        slopes: list[Tensor] = []
+        for place in range(last + 1):
+            slope = None
+            if answer.requires_grad:
+                weights = mixtures[:, place].to(answer.dtype)
+                (slope,) = torch.autograd.grad(
+                    answer, point, weights, retain_graph=place < last, allow_unused=True
+                )
+            if slope is None:
+                raise _no_gradient()
+            slopes.append(torch.nan_to_num(slope))
+        return answer.detach(), torch.stack(slopes, dim=1)
+
     def _look_once(self, x: Tensor, labels: Tensor, targets: Tensor | None) -> Look:
         point = x.detach().requires_grad_(True)
         gradient: Tensor | None = None
@@ -97,12 +130,7 @@ class Oracle:
                 if each.requires_grad:
                     (slope,) = torch.autograd.grad(each.sum(), point, allow_unused=True)
             if slope is None:
-                raise UnsupportedModel(
-                    "the model has no gradient with respect to its input (something in it is detached or not "
-                    "differentiable), so gradient attacks cannot be used",
-                    hint="give gradients_from=a differentiable stand-in (BPDA), or use an attack that needs "
-                    "only scores or labels",
-                )
+                raise _no_gradient()
             gradient = slope if gradient is None else gradient + slope
             logits = answer.detach() if logits is None else logits + answer.detach()
             loss = each.detach() if loss is None else loss + each.detach()
@@ -115,3 +143,12 @@ class Oracle:
         if self.eot > 1:
             logits, loss = logits / self.eot, loss / self.eot
         return Look(logits, loss, gradient)
+
+
+def _no_gradient() -> UnsupportedModel:
+    return UnsupportedModel(
+        "the model has no gradient with respect to its input (something in it is detached or not "
+        "differentiable), so gradient attacks cannot be used",
+        hint="give gradients_from=a differentiable stand-in (BPDA), or use an attack that needs "
+        "only scores or labels",
+    )

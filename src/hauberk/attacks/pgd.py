@@ -88,7 +88,7 @@ class PGD(Iterative):
 class BIM(Iterative):
     """Basic iterative method: small steps from the image itself.
 
-    The Chinese texts' "MBGD" attack is this on mini-batches.
+    With a stop rule for each sample it is ``MBGD``.
 
     Source: Kurakin, Goodfellow, Bengio, ICLR 2017 workshop. Default step eps / steps.
     """

@@ -17,6 +17,8 @@ class AttackResult:
         success: boolean ``(n,)``, re-tested on the classifier itself after the final projection. False for
             images that were misclassified from the start.
         misclassified: boolean ``(n,)``: wrong without any attack; their candidate is the image itself.
+        margins: float32 ``(n,)``: how far the attacker is ahead at the candidate, in logits; below 0 where it
+            does not fool the model.
         distances: ``(n,)`` in the threat's norm.
         queries: int64 ``(n,)``: forward passes spent on each image.
         gradients: int64 ``(n,)``: backward passes spent on each image.
@@ -28,6 +30,7 @@ class AttackResult:
     candidates: Tensor
     success: Tensor
     misclassified: Tensor
+    margins: Tensor
     distances: Tensor
     queries: Tensor
     gradients: Tensor

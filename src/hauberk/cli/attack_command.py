@@ -14,15 +14,15 @@ from hauberk.cli import common
 @common.package_argument
 @common.data_option
 @click.option("--attack", "name", default="pgd", show_default=True, metavar="NAME",
-              help="fgsm, r-fgsm, bim, pgd, mi-fgsm or apgd.")  # fmt: skip
+              help="Its name, such as apgd, cw, square or hop-skip-jump; see docs/attacks.md.")  # fmt: skip
 @common.threat_options
+@common.attacker_options
 @click.option(
     "--steps", type=int, default=None, metavar="N", help="Gradient steps [default: the attack's own]."
 )
 @click.option(
     "--restarts", type=int, default=None, metavar="R", help="Random starts [default: the attack's own]."
 )
-@click.option("--target", type=int, default=None, metavar="CLASS", help="Make it say this class (targeted).")
 @common.samples_option
 @common.set_option
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE",
@@ -37,9 +37,11 @@ def command(
     name: str,
     norm: str,
     eps: float,
+    knowledge: str,
+    queries: int | None,
+    target: int | None,
     steps: int | None,
     restarts: int | None,
-    target: int | None,
     samples: int | None,
     settings: tuple[str, ...],
     out: Path | None,
@@ -52,12 +54,16 @@ def command(
     from hauberk import attacks, datasets
     from hauberk.evaluation import attack_report
     from hauberk.models import load
-    from hauberk.threats import ThreatModel, geometry
 
     given = common.add_options(common.parse_settings(settings), steps=steps, restarts=restarts)
-    attack = attacks.make(name, **given)
-    threat = ThreatModel(geometry(norm, eps), targeted=target is not None)
+    threat = common.threat_of(norm, eps, knowledge, queries, target)
+    attack = None if name == "advgan" else attacks.make(name, **given)
     model = load(package, device=common.check_device(device))
+    if attack is None:  # a generator is trained first, for this model and threat
+        plan = attacks.AdvGANPlan(**common.known_settings(attacks.AdvGANPlan, given, "attack advgan"))
+        attack = attacks.train_advgan(
+            model, datasets.load(data), threat, plan, seed=seed, progress=common.Bars()
+        )
     test = datasets.load(data, split="test").head(samples)
     report = attack_report(
         model, test, threat, attack, target=target, seed=seed, name=package.resolve().name,

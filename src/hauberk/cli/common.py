@@ -6,6 +6,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,11 +14,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hauberk.core.errors import ConfigError, EnvironmentFailure
+from hauberk.core.errors import ConfigError, EnvironmentFailure, check_known
 from hauberk.core.evidence import Evidence
 
 if TYPE_CHECKING:
     from hauberk.models import Classifier, Package
+    from hauberk.threats import ThreatModel
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -53,6 +55,36 @@ def threat_options(command: _Command) -> _Command:
     )(command)
 
 
+def attacker_options(command: _Command) -> _Command:
+    """``--knowledge``, ``--queries`` and ``--target``: what the attacker sees, may ask and wants."""
+    command = click.option(
+        "--target", type=int, default=None, metavar="CLASS", help="Make it say this class (targeted)."
+    )(command)
+    command = click.option(
+        "--queries",
+        type=int,
+        default=None,
+        metavar="Q",
+        help="Questions per image at most [default: no limit].",
+    )(command)
+    return click.option(
+        "--knowledge", default="white-box", show_default=True, metavar="WHAT",
+        help="What the attacker sees: white-box, scores or labels.",
+    )(command)  # fmt: skip
+
+
+def threat_of(norm: str, eps: float, knowledge: str, queries: int | None, target: int | None) -> ThreatModel:
+    """The threat model that the options describe."""
+    from hauberk.threats import ThreatModel, geometry
+
+    return ThreatModel(
+        geometry(norm, eps),
+        targeted=target is not None,
+        knowledge=knowledge,  # type: ignore[arg-type]  # a word becomes a Knowledge, or is refused
+        queries=queries,
+    )
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """``key=value`` pairs with TOML values; a bare word is a string."""
     result: dict[str, Any] = {}
@@ -68,6 +100,12 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             result[key] = text
     return result
+
+
+def known_settings(kind: type, settings: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The settings, each of which is a field of the dataclass ``kind``."""
+    check_known(settings, [one.name for one in fields(kind)], what="setting", where=where)
+    return settings
 
 
 def add_options(settings: Mapping[str, Any], **options: Any) -> dict[str, Any]:

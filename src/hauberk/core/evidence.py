@@ -24,7 +24,19 @@ from hauberk.core.files import read_bytes, write_atomic
 
 SCHEMA = "hauberk-evidence/1"
 
-KINDS = ("training", "hardening", "import", "evaluation", "attack", "curve")
+KINDS = (
+    "training",
+    "hardening",
+    "import",
+    "evaluation",
+    "attack",
+    "curve",
+    "corruptions",
+    "poisoning",
+    "extraction",
+    "membership",
+    "inversion",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Runs attacks, judges every candidate itself, and writes down what it saw. Knows nothing of defences."""
 
 from hauberk.evaluation.board import AttackRow, Carried, Verdict
+from hauberk.evaluation.cascade import Stage
 from hauberk.evaluation.curves import accuracy_curve, radii_up_to
 from hauberk.evaluation.evaluate import Evaluation, evaluate
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import Judgement, judge
-from hauberk.evaluation.single import AttackReport, attack_report
-from hauberk.evaluation.standard import standard_attacks
+from hauberk.evaluation.single import AttackReport, attack_report, towards
+from hauberk.evaluation.standard import standard_cascade
 
 __all__ = [
     "AttackReport",
@@ -14,12 +15,14 @@ __all__ = [
     "Carried",
     "Evaluation",
     "Judgement",
+    "Stage",
     "Verdict",
     "accuracy_curve",
     "attack_report",
     "evaluate",
     "judge",
     "radii_up_to",
-    "standard_attacks",
+    "standard_cascade",
+    "towards",
     "wilson",
 ]

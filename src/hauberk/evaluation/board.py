@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from hauberk.attacks import Attack
 from hauberk.core.progress import Progress
+from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.evaluation.pictures import choose, image_record
+from hauberk.evaluation.pieces import Found, Piece
 from hauberk.models import Classifier
 from hauberk.threats import ThreatModel
 
 _NOTHING = (0, 0)
+
+
+class Team(Protocol):
+    """Whoever carries out a stage: this process, several, or a cluster."""
+
+    def run(self, whole: Piece, journal: Journal | None, progress: Progress) -> Iterator[Found]:
+        """What was found, piece by piece, in any order."""
 
 
 @dataclass(frozen=True)
@@ -103,39 +115,61 @@ class Board:
         self.distance = torch.zeros(len(images), dtype=torch.float64)
         self.queries = torch.zeros(len(images), dtype=torch.int64)
         self.closest = images.clone()
+        self.margin = torch.full((len(images),), -torch.inf)  # the attacker's, at the closest point
         self._zero = torch.zeros(len(images), dtype=torch.bool)
 
     def run(
         self,
-        name: str,
-        attack: Attack,
+        label: str,
+        stage: Stage,
         indices: Tensor,
         seed: int,
-        gradients_from: Classifier | None,
+        team: Team,
+        journal: Journal | None,
         progress: Progress,
         *,
         alone: bool,
     ) -> AttackRow:
-        """Run an attack on all samples (``alone``) or on those that stand, and judge what it hands out."""
-        rows = (self.right if alone else self.standing).nonzero().squeeze(1)
+        """Run a stage on all samples (``alone``) or on those of its share, and judge what it hands out."""
+        rows = self._chosen(stage, alone=alone)
         if not len(rows):
-            return self._row(name, repr(attack), rows, _NOTHING, alone, 0.0, 0.0)
-        result = attack(
-            self.classifier,
-            self.images[rows],
-            self.labels[rows],
-            self.threat,
-            targets=None if self.targets is None else self.targets[rows],
+            return self._row(label, stage.recipe, rows, _NOTHING, alone, 0.0, 0.0)
+        whole = Piece(
+            name=label.replace(" ", "-").replace("(", "").replace(")", ""),
+            attack=stage.attack,
+            threat=self.threat,
             seed=seed,
+            rows=rows,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            targets=None if self.targets is None else self.targets[rows],
             indices=indices[rows],
-            gradients_from=gradients_from,
-            progress=progress,
+            starts=self.closest[rows] if stage.carried else None,
+            gradients_from=stage.gradients_from,
         )
-        self.queries[rows] += result.queries
-        self._zero[rows] |= result.zero_gradient
-        tally = self._judge(name, rows, result.candidates)
-        queries = float(result.queries.double().mean())
-        return self._row(name, repr(attack), rows, tally, alone, queries, result.seconds)
+        started = time.perf_counter()
+        broke = invalid = 0
+        spent = torch.zeros(0, dtype=torch.int64)
+        for found in team.run(whole, journal, progress):
+            self.queries[found.rows] += found.queries
+            self._zero[found.rows] |= found.zero_gradient
+            more = self._judge(label, found.rows, found.candidates, found.margins, indices, journal)
+            broke, invalid = broke + more[0], invalid + more[1]
+            spent = torch.cat([spent, found.queries])
+        seconds = time.perf_counter() - started
+        queries = float(spent.double().mean())
+        return self._row(label, stage.recipe, rows, (broke, invalid), alone, queries, seconds)
+
+    def _chosen(self, stage: Stage, *, alone: bool) -> Tensor:
+        """Whom a stage attacks: everybody, or of those that stand the ones closest to falling."""
+        if alone:
+            return self.right.nonzero().squeeze(1)
+        rows = self.standing.nonzero().squeeze(1)
+        most = math.ceil(stage.share * len(self.images))
+        if len(rows) <= most:
+            return rows
+        order = self.margin[rows].argsort(descending=True, stable=True)
+        return rows[order[:most]].sort().values
 
     def carry(self, carried: Carried) -> AttackRow:
         """Judge candidates that were made on another model."""
@@ -143,21 +177,37 @@ class Board:
         tally = self._judge(carried.name, rows, carried.candidates[rows]) if len(rows) else _NOTHING
         return self._row(carried.name, carried.recipe, rows, tally, True, 0.0, 0.0)
 
-    def _judge(self, name: str, rows: Tensor, candidates: Tensor) -> tuple[int, int]:
+    def _judge(
+        self,
+        name: str,
+        rows: Tensor,
+        candidates: Tensor,
+        margins: Tensor | None = None,
+        indices: Tensor | None = None,
+        journal: Journal | None = None,
+    ) -> tuple[int, int]:
         """Enter what the judge says of candidates for ``rows``; returns how many broke and were invalid."""
         targets = None if self.targets is None else self.targets[rows]
         judgement = judge(
             self.classifier, self.images[rows], candidates, self.labels[rows], self.threat, targets
         )
         fresh = judgement.broken & self.standing[rows]
-        shown = fresh | (self.standing[rows] & ~judgement.invalid)
+        if margins is None:
+            margins = torch.full(rows.shape, -torch.inf)
+        nearer = self.standing[rows] & ~judgement.invalid & (margins > self.margin[rows])
+        shown = fresh | nearer
         self.closest[rows[shown]] = candidates[shown].to(self.images.dtype)
+        self.margin[rows[nearer]] = margins[nearer]
         won = rows[fresh]
         for row in won.tolist():
             self.by[row] = name
         self.prediction[won] = judgement.prediction[fresh]
         self.distance[won] = judgement.distance[fresh]
         self.standing[won] = False
+        if journal is not None and indices is not None:
+            for row in won.tolist():
+                told = {"index": int(indices[row]), "by": name, "distance": float(self.distance[row])}
+                journal.tell({**told, "prediction": int(self.prediction[row])})
         return int(judgement.broken.sum()), int(judgement.invalid.sum())
 
     def _row(

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hauberk.attacks import FGSM, RFGSM, Attack
+from hauberk.attacks import Attack
 from hauberk.attacks.attack import check_indices, check_targets
+from hauberk.compute import Workers
+from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
-from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.evaluation import flags
 from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
+from hauberk.evaluation.cascade import Stage, stages
+from hauberk.evaluation.hunt import Hunt
 from hauberk.evaluation.intervals import wilson
-from hauberk.evaluation.standard import standard_attacks
+from hauberk.evaluation.journal import Journal
+from hauberk.evaluation.pieces import team
+from hauberk.evaluation.plan import Plan
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.threats import Geometry, ThreatModel
@@ -66,15 +73,18 @@ def evaluate(
     labels: Tensor,
     threat: ThreatModel | Geometry,
     *,
-    attacks: Sequence[Attack] | None = None,
+    attacks: Sequence[Attack | Stage] | None = None,
     alone: Sequence[Attack] = (),
     carried: Sequence[Carried] = (),
+    sources: Sequence[Classifier] = (),
     targets: Tensor | None = None,
     seed: int = 0,
     indices: Tensor | None = None,
     gradients_from: Classifier | None = None,
     name: str = "model",
     dataset: Dataset | None = None,
+    journal: Path | None = None,
+    workers: Workers | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Accuracy without attack and in the worst case, with a verdict for each sample.
@@ -84,20 +94,29 @@ def evaluate(
         images, labels: as for an attack.
         threat: a ``ThreatModel``, or a geometry such as ``Linf(0.3)``. A query budget holds for each attack
             by itself.
-        attacks: the cascade: each sees only what the ones before it left standing. None takes a standard
-            one of iterated attacks with three losses.
+        attacks: the cascade: each attack or ``Stage`` sees only what the ones before it left standing. None
+            takes the standard one for the threat, which looks for signs that it is being misled and adds the
+            attacks that answer them.
         alone: attacks that are given every sample first, for a figure of their own.
         carried: candidates made on other models, judged before all else.
+        sources: other classifiers for the same task, such as the undefended twin: samples are made on them and
+            carried over (white-box attackers know them too).
         targets: int64 ``(n,)``, the wanted classes, when the threat is targeted.
         indices: each sample's number in its data set; names its random stream and its verdict.
-        gradients_from: see ``Attack``.
+        gradients_from: for all attacks; see ``Attack``.
         name: of the model, for reports.
         dataset: where images and labels are from, for the evidence; None records the batch itself.
+        journal: a folder in which the run keeps what the attacks handed out, so that the same call picks up
+            where it was stopped, and ``verdicts.jsonl``, a line for each sample as it falls. Emptied at the
+            end.
+        workers: who carries the work out (``hauberk.compute``); None: this process. Verdicts do not depend on
+            it, rounding in the last digit apart.
 
     Raises:
         ConfigError, DataError, UnsupportedModel: as ``Attack``.
 
-    Cost: in a cascade broken samples cost little; each that stands costs the passes of all attacks.
+    Cost: in a cascade broken samples cost little; each that stands costs a hundred passes or so, the few that
+        come close to falling some hundreds more.
     Limits: the figure is an upper bound. No attack in the list succeeding proves nothing about others. A
         randomised model is judged by a single answer to each candidate.
     """
@@ -109,29 +128,35 @@ def evaluate(
     threat.check_fits(classifier.bounds, classifier.input_shape)
     behaviour = probe(classifier, images)
     targets = check_targets(classifier, threat, labels, targets)
-    cascade = tuple(attacks) if attacks is not None else standard_attacks(classifier, threat)
-    if not cascade and not alone and not carried:
+    plan = Plan.make(classifier, threat, attacks, sources, randomized=behaviour.randomized)
+    if not plan.stages and not alone and not carried:
         raise ConfigError("an evaluation needs at least one attack")
-    for one in (*alone, *cascade):
-        if not isinstance(one, Attack):
-            raise ConfigError(f"an evaluation runs attacks such as PGD(steps=40), got {one!r}")
+    lone = stages(alone)
     if indices is None:
         indices = torch.arange(len(images))
     indices = check_indices(indices, len(images)).cpu()
+    data = dataset or _batch(images, labels, classifier)
+    parameters: dict[str, Any] = {
+        "threat": threat.describe(),
+        "carried": [{"name": one.name, "recipe": one.recipe, "model": one.source} for one in carried],
+        "alone": [one.recipe for one in lone],
+        "attacks": "standard" if attacks is None else [one.recipe for one in plan.stages],
+        "sources": [one.digest for one in sources],
+        "targets": None if targets is None else targets.tolist(),
+        "gradients_from": None if gradients_from is None else gradients_from.digest,
+        "device": str(classifier.device),
+    }
+    kept = _open_journal(journal, classifier, data, indices, parameters, seed)
 
     board = Board(classifier, images, labels, targets, threat)
-    runs = [(attack, True) for attack in alone] + [(attack, False) for attack in cascade]
+    hunt = Hunt(board, indices, seed, team(classifier, workers), kept, gradients_from, progress)
     rows = [board.carry(one) for one in carried]
-    for position, (name_of, (attack, is_alone)) in enumerate(zip(_labels(runs), runs, strict=True)):
-        # a seed for each place in the order: two PGDs must not start from the same points
-        own = derive_seed(seed, "attack", position)
-        rows.append(board.run(name_of, attack, indices, own, gradients_from, progress, alone=is_alone))
-    found = (
-        *flags.zero_gradients(board.zero_share),
-        *flags.one_step_beats_many(*_one_step_and_many(rows[len(carried) :])),
-        *flags.randomised(behaviour.largest_change if behaviour.randomized else None),
-        *flags.few_samples(len(images)),
-    )
+    with nullcontext() if workers is None else workers.held():
+        rows += hunt.run(lone, alone=True)
+        found = plan.carry_out(hunt, behaviour)
+    rows += hunt.rows[len(lone) :]
+    raised = (*found, *flags.few_samples(len(images)))
+
     verdicts = board.verdicts(indices)
     right, standing = int(board.right.sum()), int(board.standing.sum())
     result: dict[str, Any] = {
@@ -143,26 +168,20 @@ def evaluate(
         "attacks": [vars(row) for row in rows],
         "verdicts": [vars(verdict) for verdict in verdicts],
         "gallery": board.gallery(indices),
-        "flags": [flag.describe() for flag in found],
+        "flags": [flag.describe() for flag in raised],
     }
     evidence = Evidence(
         kind="evaluation",
         subject={"name": name, "digest": classifier.digest},
-        inputs={"dataset": (dataset or _batch(images, labels, classifier)).describe()},
-        parameters={
-            "threat": threat.describe(),
-            "carried": [{"name": one.name, "recipe": one.recipe, "model": one.source} for one in carried],
-            "alone": [repr(attack) for attack in alone],
-            "attacks": [repr(attack) for attack in cascade],
-            "targets": None if targets is None else targets.tolist(),
-            "gradients_from": None if gradients_from is None else gradients_from.digest,
-            "device": str(classifier.device),
-        },
+        inputs={"dataset": data.describe()},
+        parameters=parameters,
         result=result,
         seed=seed,
         parents=(classifier.evidence[-1].digest,) if classifier.evidence else (),
         duration_s=round(time.perf_counter() - started, 3),
     )
+    if kept is not None:
+        kept.remove()
     return Evaluation(
         samples=len(images),
         clean_accuracy=result["clean_accuracy"],
@@ -171,32 +190,33 @@ def evaluate(
         robust_interval=wilson(standing, len(images)),
         attacks=tuple(rows),
         verdicts=verdicts,
-        flags=found,
+        flags=raised,
         candidates=board.closest,
         evidence=evidence,
     )
 
 
-def _labels(runs: Sequence[tuple[Attack, bool]]) -> list[str]:
-    """A name for each attack that no other has: ``pgd``, ``pgd-2``."""
-    seen: dict[str, int] = {}
-    labels = []
-    for attack, _ in runs:
-        seen[attack.name] = seen.get(attack.name, 0) + 1
-        count = seen[attack.name]
-        labels.append(attack.name if count == 1 else f"{attack.name}-{count}")
-    return labels
+def _open_journal(
+    folder: Path | None,
+    classifier: Classifier,
+    data: Dataset,
+    indices: Tensor,
+    parameters: dict[str, Any],
+    seed: int,
+) -> Journal | None:
+    if folder is None:
+        return None
+    named = {
+        "model": classifier.digest,
+        "data": data.digest,
+        "indices": indices.tolist(),
+        "parameters": parameters,
+        "seed": seed,
+    }
+    return Journal(folder, digest(named))
 
 
 def _batch(images: Tensor, labels: Tensor, classifier: Classifier) -> Dataset:
     """A bare batch as a data set, for its digest."""
     lower, upper = classifier.bounds.tensors(images)
     return Dataset("batch", images.float(), labels, classifier.labels, (float(lower.min()), float(upper.max())))
-
-
-def _one_step_and_many(rows: Sequence[AttackRow]) -> tuple[float | None, float | None]:
-    """Accuracy under FGSM alone, and under the strongest iterated attack alone, where measured."""
-    one = [row.alone_accuracy for row in rows if row.name == FGSM.name and row.alone_accuracy is not None]
-    single = (FGSM.name, RFGSM.name)
-    many = [row.alone_accuracy for row in rows if row.name not in single and row.alone_accuracy is not None]
-    return (min(one) if one else None), (min(many) if many else None)

@@ -44,6 +44,23 @@ class AttackReport:
         write_atomic(path, safetensors.torch.save(tensors))
 
 
+def towards(data: Dataset, target: int | None) -> tuple[Dataset, Tensor | None]:
+    """Data for a targeted threat: without the images of that class, and the wanted class for each one left.
+
+    Raises:
+        ConfigError: no such class, or no images of any other.
+    """
+    if target is None:
+        return data, None
+    if not 0 <= target < len(data.classes):
+        raise ConfigError(f"target {target} is not one of the {len(data.classes)} classes")
+    rows = (data.labels != target).nonzero().squeeze(1)
+    if len(rows) == 0:
+        raise ConfigError(f"all images are of the target class {target} already")
+    kept = data.select(rows, note=f"without class {target}")
+    return kept, torch.full((len(kept),), target, dtype=torch.int64)
+
+
 def attack_report(
     classifier: Classifier,
     data: Dataset,
@@ -60,15 +77,7 @@ def attack_report(
     Args:
         target: the class to reach when the threat is targeted; images of that class are left out.
     """
-    targets = None
-    if target is not None:
-        if not 0 <= target < classifier.num_classes:
-            raise ConfigError(f"target {target} is not one of the {classifier.num_classes} classes")
-        rows = (data.labels != target).nonzero().squeeze(1)
-        if len(rows) == 0:
-            raise ConfigError(f"all images are of the target class {target} already")
-        data = data.select(rows, note=f"without class {target}")
-        targets = torch.full((len(data),), target, dtype=torch.int64)
+    data, targets = towards(data, target)
     measured = evaluate(
         classifier,
         data.images,

@@ -1,28 +1,89 @@
-"""Which attacks stand for the worst case when nobody names any."""
+"""Which attacks stand for the worst case when nobody names any: a cascade for each threat model."""
 
 from __future__ import annotations
 
-from hauberk.attacks import APGD, PGD, Attack
+from dataclasses import replace
+
+from hauberk.attacks import APGD, APGDT, PGD, Attack
+from hauberk.attacks.gradient import GradientAttack
+from hauberk.attacks.nearest import FMN
+from hauberk.attacks.query import HopSkipJump, RayS, SimBA, Square, SurFree
+from hauberk.attacks.sparse import SparsePGD
 from hauberk.core.errors import ConfigError
+from hauberk.evaluation.cascade import Stage
 from hauberk.models import Classifier
 from hauberk.threats import Knowledge, ThreatModel
 
+EOT = 16  # answers averaged at each point of a randomised model
 
-def standard_attacks(classifier: Classifier, threat: ThreatModel) -> tuple[Attack, ...]:
-    """A cascade for a threat, cheapest first; later ones see only what earlier ones left standing.
 
-    Different losses fail on different models, so three are used: the margin, cross-entropy, and the ratio of
-    logit differences (from three classes on, four when targeted).
+def standard_cascade(
+    classifier: Classifier, threat: ThreatModel, *, randomized: bool = False
+) -> tuple[Stage, ...]:
+    """The cascade for a threat, cheapest first.
+
+    White box: the margin, cross-entropy and the ratio of logit differences, each of which fails on other
+    models; then one wrong class after the other, and last random restarts and a black box, for fewer and fewer
+    samples. With scores or labels only: the strongest black boxes for the geometry, each within the budget.
+
+    Raises:
+        ConfigError: no attack here can be used in such a threat model.
     """
-    if threat.knowledge < Knowledge.WHITE_BOX:
+    if threat.knowledge is Knowledge.WHITE_BOX:
+        ladder = _white_box(classifier, threat)
+        if randomized:
+            ladder = tuple(_averaged(stage) for stage in ladder if isinstance(stage.attack, GradientAttack))
+        return ladder
+    known = threat.knowledge
+    candidates = [one for one in _black_box(threat) if known >= one.needs and threat.geometry.norm in one.norms]
+    fitting = tuple(Stage(attack=one) for one in candidates if one.targetable or not threat.targeted)
+    if not fitting:
         raise ConfigError(
-            f"no standard attacks for a threat model with {threat.knowledge.word} knowledge",
+            f"no standard attacks for {threat.geometry.norm} with {known.word} knowledge"
+            + (" and wanted classes" if threat.targeted else ""),
             hint="evaluate white-box, which is the stronger attacker",
         )
+    return fitting
+
+
+def _white_box(classifier: Classifier, threat: ThreatModel) -> tuple[Stage, ...]:
     ratio = "dlr" if classifier.num_classes >= (4 if threat.targeted else 3) else "margin"
-    return (
-        PGD(objective="margin", steps=20),
-        APGD(objective="cross-entropy", steps=50),
-        APGD(objective=ratio, steps=100),
-        PGD(objective="margin", steps=50, restarts=3),
-    )
+    if threat.geometry.norm == "l0":
+        return (
+            Stage(attack=SparsePGD(steps=60)),
+            Stage(attack=PGD(objective="margin", steps=40)),
+            Stage(attack=SparsePGD(steps=200, restarts=3), share=0.3),
+        )
+    ladder = [
+        Stage(attack=PGD(objective="margin", steps=20)),
+        Stage(attack=APGD(objective="cross-entropy", steps=30)),
+        Stage(attack=APGD(objective="margin", steps=40, restarts=2), share=0.2),
+    ]
+    one_by_one = not threat.targeted and classifier.num_classes > 3
+    if one_by_one:
+        ladder.append(Stage(attack=APGDT(classes=4, steps=40), share=0.2))
+    ladder.append(Stage(attack=APGD(objective=ratio, steps=60, restarts=8), share=0.08))
+    if one_by_one:
+        ladder.append(Stage(attack=APGDT(classes=9, steps=60), share=0.04))
+    if threat.geometry.norm == "l1":  # the steps of an L1 ball stall where a closest-point search does not
+        ladder.append(Stage(attack=FMN(steps=100, settle=True), share=0.5))
+    if threat.geometry.norm in Square.norms:
+        ladder.append(Stage(attack=Square(queries=300), share=0.1))
+    return tuple(ladder)
+
+
+def _black_box(threat: ThreatModel) -> list[Attack]:
+    most = threat.queries or 5000
+    return [
+        Square(queries=most),
+        RayS(queries=most),
+        SurFree(queries=most),
+        HopSkipJump(queries=most),
+        SimBA(queries=most),
+    ]
+
+
+def _averaged(stage: Stage) -> Stage:
+    """The stage against a randomised model: every point asked about several times."""
+    assert isinstance(stage.attack, GradientAttack)
+    return replace(stage, attack=replace(stage.attack, eot=EOT))

@@ -17,7 +17,7 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.evaluation import Carried, accuracy_curve, evaluate, radii_up_to, standard_attacks
+from hauberk.evaluation import Carried, accuracy_curve, evaluate, radii_up_to, standard_cascade
 from hauberk.evaluation.curves import DEFAULT_ATTACK
 from hauberk.models import Classifier, create, load, read, save
 from hauberk.models.training import train
@@ -165,7 +165,7 @@ class _Worker:
                 **inputs,
                 "carried": [repr(attack) for attack in recipe.carried],
                 "alone": [repr(attack) for attack in recipe.alone],
-                "cascade": [repr(attack) for attack in standard_attacks(model, recipe.threat)],
+                "cascade": [stage.recipe for stage in standard_cascade(model, recipe.threat)],
                 "parent": parent.digest if parent else None,
             },
             model.evidence[-1],
@@ -177,9 +177,11 @@ class _Worker:
                     recipe.threat,
                     alone=recipe.alone,
                     carried=self._carried(spec, parent),
+                    sources=[parent] if parent else [],
                     seed=recipe.seed,
                     name=spec.name,
                     dataset=self.test_data,
+                    journal=Path(recipe.out) / ".under-way",
                     progress=_Named(self.progress, f"{spec.name}:"),
                 ).evidence
             ),

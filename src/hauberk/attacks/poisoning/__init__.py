@@ -1,0 +1,53 @@
+"""Poisoners change training data; ``hauberk.evaluation.poisoning`` retrains on it and measures the damage.
+
+poisoner = BadNets(rate=0.05, target=7)
+poisoned = poisoner(data, seed=1)
+poisoned.data, poisoned.touched, poisoned.trigger
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from hauberk.attacks.poisoning.backdoor import BadNets, Blended
+from hauberk.attacks.poisoning.clean_label import CleanLabel
+from hauberk.attacks.poisoning.flipping import ClassFlip, RandomFlip, WorstFlip
+from hauberk.attacks.poisoning.poisoner import Poisoned, Poisoner
+from hauberk.attacks.poisoning.trigger import Trigger
+from hauberk.core.errors import ConfigError, check_known
+
+POISONERS: dict[str, type[Poisoner]] = {
+    one.name: one for one in (RandomFlip, ClassFlip, WorstFlip, BadNets, Blended, CleanLabel)
+}
+
+
+def make(name: str, **settings: Any) -> Poisoner:
+    """A poisoner by its name and settings, refusing what does not exist.
+
+    Raises:
+        UnknownName: no such poisoner, or no such setting.
+        ConfigError: a setting out of range, or one that lacks.
+    """
+    check_known([name], POISONERS, what="poisoner", where="poisoning.make")
+    kind = POISONERS[name]
+    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"poisoner {name}")
+    missing = [one.name for one in fields(kind) if one.default is MISSING and one.name not in settings]
+    if missing:
+        raise ConfigError(f"poisoner {name} needs {' and '.join(missing)}")
+    return kind(**settings)
+
+
+__all__ = [
+    "POISONERS",
+    "BadNets",
+    "Blended",
+    "ClassFlip",
+    "CleanLabel",
+    "Poisoned",
+    "Poisoner",
+    "RandomFlip",
+    "Trigger",
+    "WorstFlip",
+    "make",
+]

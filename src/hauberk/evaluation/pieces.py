@@ -1,0 +1,164 @@
+"""A stage cut in pieces: what one worker does at a time, and what a stopped run does not do again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hauberk.attacks import Attack
+from hauberk.compute import Workers
+from hauberk.core.canonical import digest
+from hauberk.core.progress import SILENT, Progress
+from hauberk.evaluation.journal import Journal
+from hauberk.models import Classifier
+from hauberk.threats import ThreatModel
+
+_PIECE = 256  # samples; small enough to lose little, large enough to keep the machine busy
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some samples under one attack.
+
+    Args:
+        rows: int64, their places in the evaluation.
+        indices: int64, their numbers in the data set, which name their random streams.
+    """
+
+    name: str
+    attack: Attack
+    threat: ThreatModel
+    seed: int
+    rows: Tensor
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    indices: Tensor
+    starts: Tensor | None
+    gradients_from: Classifier | None
+
+    def cut(self) -> list[Piece]:
+        """The same work in pieces of a fixed size, whatever the number of workers."""
+        parts = torch.split(torch.arange(len(self.rows)), _PIECE)
+        return [self._part(number, rows) for number, rows in enumerate(parts)]
+
+    def _part(self, number: int, rows: Tensor) -> Piece:
+        return Piece(
+            f"{self.name}-{number:04d}",
+            self.attack,
+            self.threat,
+            self.seed,
+            self.rows[rows],
+            self.images[rows],
+            self.labels[rows],
+            None if self.targets is None else self.targets[rows],
+            self.indices[rows],
+            None if self.starts is None else self.starts[rows],
+            self.gradients_from,
+        )
+
+    @property
+    def key(self) -> str:
+        """What must be equal for a kept result to be this piece's."""
+        return digest({"attack": repr(self.attack), "seed": str(self.seed), "rows": self.rows.tolist()})
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What an attack handed out for a piece, one row per sample; nothing here is judged."""
+
+    rows: Tensor
+    candidates: Tensor
+    margins: Tensor
+    queries: Tensor
+    zero_gradient: Tensor
+    seconds: float
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            "rows": self.rows,
+            "candidates": self.candidates.contiguous(),
+            "margins": self.margins,
+            "queries": self.queries,
+            "zero_gradient": self.zero_gradient,
+            "seconds": torch.tensor([self.seconds], dtype=torch.float64),
+        }
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> Found:
+        seconds = float(tensors["seconds"][0])
+        return cls(**{key: value for key, value in tensors.items() if key != "seconds"}, seconds=seconds)
+
+
+def attack_piece(piece: Piece, classifier: Classifier, progress: Progress = SILENT) -> Found:
+    """Carry out one piece. What a worker runs."""
+    result = piece.attack(
+        classifier,
+        piece.images,
+        piece.labels,
+        piece.threat,
+        targets=piece.targets,
+        seed=piece.seed,
+        indices=piece.indices,
+        gradients_from=piece.gradients_from,
+        starts=piece.starts,
+        progress=progress,
+    )
+    return Found(
+        piece.rows, result.candidates, result.margins, result.queries, result.zero_gradient, result.seconds
+    )
+
+
+class Alone:
+    """Runs pieces in this process."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def run(self, whole: Piece, journal: Journal | None, progress: Progress) -> Iterator[Found]:
+        """Results as they come; pieces that the journal holds are not run again."""
+        if journal is None:
+            yield attack_piece(whole, self._classifier, progress)
+            return
+        for piece in whole.cut():
+            kept = journal.find(piece.name, piece.key)
+            if kept is not None:
+                yield Found.of(kept)
+                continue
+            found = attack_piece(piece, self._classifier, progress)
+            journal.keep(piece.name, piece.key, found.tensors())
+            yield found
+
+
+class Spread:
+    """Runs pieces on workers, several at a time."""
+
+    def __init__(self, classifier: Classifier, workers: Workers) -> None:
+        self._classifier, self._workers = classifier, workers
+
+    def run(self, whole: Piece, journal: Journal | None, progress: Progress) -> Iterator[Found]:
+        """Results as they come, in any order."""
+        pieces = whole.cut()
+        progress.begin(whole.attack.name, len(pieces))
+        waiting = []
+        for piece in pieces:
+            kept = None if journal is None else journal.find(piece.name, piece.key)
+            if kept is None:
+                waiting.append(piece)
+                continue
+            progress.advance()
+            yield Found.of(kept)
+        for number, found in self._workers.map(attack_piece, waiting, shared=self._classifier):
+            if journal is not None:
+                journal.keep(waiting[number].name, waiting[number].key, found.tensors())
+            progress.advance()
+            yield found
+        progress.end()
+
+
+def team(classifier: Classifier, workers: Workers | None) -> Alone | Spread:
+    """Who carries out the pieces."""
+    return Alone(classifier) if workers is None else Spread(classifier, workers)

@@ -1,0 +1,69 @@
+"""A stand-in whose gradients pass straight through the steps that have none: rounding, signs, thresholds.
+
+Backward-pass differentiable approximation with the identity (BPDA; Athalye, Carlini, Wagner: Obfuscated
+gradients give a false sense of security, ICML 2018, section 4.1), for networks nobody rewrote: the functions
+are replaced while the stand-in runs, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from hauberk.models.classifier import Classifier
+
+_SLOPE_ONE = frozenset(
+    (
+        torch.round, torch.floor, torch.ceil, torch.trunc, torch.fix, torch.sign, torch.clamp, torch.clip,
+        Tensor.round, Tensor.floor, Tensor.ceil, Tensor.trunc, Tensor.fix, Tensor.sign, Tensor.clamp,
+        Tensor.clip,
+    )
+)  # fmt: skip
+
+
+class StraightThrough(TorchFunctionMode):
+    """While active: rounding, sign and clamp keep their values and have slope 1; ``detach`` is passed over."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func in (torch.detach, Tensor.detach):
+            return args[0]
+        if func in _SLOPE_ONE and args and isinstance(args[0], Tensor):
+            x = args[0]
+            if x.is_floating_point() and x.requires_grad:
+                return x + (func(*args, **given) - x).detach()
+        return func(*args, **given)
+
+
+class _Through(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        with StraightThrough():
+            out: Tensor = self.module(x)
+        return out
+
+
+def straight_through(classifier: Classifier) -> Classifier:
+    """A copy to take gradients from: the same logits, slopes of 1 at rounding, sign, clamp and ``detach``.
+
+    Limits: sees what runs as torch functions under Python. Compiled or exported programs, steps done in numpy,
+    comparisons and casts to integers stay without a slope; give a stand-in of your own for these.
+    """
+    copied = copy.deepcopy(classifier)
+    copied.module = _Through(copied.module)
+    copied.architecture = None
+    return copied.eval()
