@@ -4,8 +4,8 @@
     python benchmarks/worst_case.py          # an hour on two cores, nearly all of it AutoAttack's
 
 Reference: AutoAttack-standard (Croce and Hein, ICML 2020) as its authors wrote it, in the package
-pyautoattack: APGD-CE 100 steps, APGD-T and FAB-T 100 steps on each of nine classes, Square 5000 queries. Ours is
-what ``hauberk.evaluate(model, images, labels, Linf(eps))`` does when nobody names any attacks. Both judge on the
+pyautoattack: APGD-CE 100 steps, APGD-T and FAB-T 100 steps on each of nine classes, Square 5000 queries. Ours
+is what ``hauberk.evaluate(model, images, labels, Linf(eps))`` does when nobody names any attacks. Both see the
 same model and samples; both leave out what has fallen; a curve of accuracy against time is kept for both.
 """
 
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "pictures" / "worst_case.svg"
 EPS = 0.3
 SAMPLES = 1000
 STEPS = 40  # of the bare loop that is the unit
@@ -107,7 +108,7 @@ def peer(model: Any, x: Any, y: Any) -> dict[str, Any]:
     import torch
     from pyautoattack import AutoAttack
 
-    attack = AutoAttack(model, norm="Linf", eps=EPS, version="standard", device="cpu", verbose=False, seed=0)
+    attack = AutoAttack(model, norm="Linf", eps=EPS, version="standard", device="cpu", seed=0)
     with torch.no_grad():
         standing = model(x).argmax(1) == y
     passed, curve = 0.0, [[0.0, float(standing.float().mean()), "clean"]]
@@ -117,7 +118,7 @@ def peer(model: Any, x: Any, y: Any) -> dict[str, Any]:
             break
         attack.attacks_to_run = [name]
         started = time.perf_counter()
-        adversarial = attack.run_standard_evaluation(x[rows], y[rows], bs=len(rows))
+        adversarial, _ = attack.run_standard_evaluation(x[rows], y[rows])
         passed += time.perf_counter() - started
         with torch.no_grad():
             still = model(adversarial).argmax(1) == y[rows]
@@ -178,7 +179,61 @@ def render(result: dict[str, Any]) -> str:
         f"{', '.join(f'{name} {version}' for name, version in result['versions'].items())}; "
         f"{result['machine']}.",
     ]
+    if "ties" in result:
+        lines.append(
+            f"Cut in pieces and spread over two processes, {result['ties']['differing_verdicts']} of "
+            f"{result['ties']['samples']} verdicts differ (pgd-trained)."
+        )
     return "\n".join(lines) + "\n"
+
+
+def draw(result: dict[str, Any], out: Path) -> None:
+    """Accuracy left against seconds spent, for both, as steps."""
+    from hauberk.reports.charts import LineChart, Series, stacked
+    from hauberk.reports.figures import style_sheet
+
+    def steps(curve: list[Any]) -> list[tuple[float, float]]:
+        points = [(0.3, curve[0][1])]
+        for seconds, left, _ in curve[1:]:
+            points += [(max(seconds, 0.3), points[-1][1]), (max(seconds, 0.3), left)]
+        return points
+
+    charts = [
+        LineChart(
+            f"{name}: accuracy left against seconds",
+            x_label="seconds",
+            y_label="accuracy",
+            series=[
+                Series("hauberk", 0, steps(row["hauberk"][0]["curve"])),
+                Series("AutoAttack", 1, steps(row["autoattack"]["curve"])),
+            ],
+            y_top=1.0,
+            y_text=lambda share: f"{share:.0%}",
+            log_x=0.3,
+        )
+        for name, row in result["models"].items()
+    ]
+    css = style_sheet("colours.css", "chart.css")
+    out.write_text(stacked(charts, css, height=260), "utf-8")
+
+
+def ties(package: Path) -> dict[str, int]:
+    """Verdicts that differ when the same work is cut in pieces and spread over two processes."""
+    import hauberk
+    from hauberk.compute import Processes
+
+    model = hauberk.load(package)
+    test = hauberk.datasets.load("mnist", split="test").head(SAMPLES)
+    whole, spread = (
+        hauberk.evaluate(model, test.images, test.labels, hauberk.Linf(EPS), seed=0, workers=workers)
+        for workers in (None, Processes(2))
+    )
+    differing = [
+        one.index
+        for one, other in zip(whole.verdicts, spread.verdicts, strict=True)
+        if one.status != other.status
+    ]
+    return {"samples": SAMPLES, "differing_verdicts": len(differing)}
 
 
 def put_into_readme(text: str) -> None:
@@ -189,6 +244,14 @@ def put_into_readme(text: str) -> None:
     path.write_text(f"{before}<!-- worst case: begin -->\n{text}<!-- worst case: end -->{after}", "utf-8")
 
 
+def finish(result: dict[str, Any]) -> None:
+    """Everything that is made from the record."""
+    text = render(result)
+    put_into_readme(text)
+    draw(result, PICTURE)
+    print(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("runs/mnist"))
@@ -197,12 +260,21 @@ def main() -> None:
     parser.add_argument("--without-peer", action="store_true", help="ours alone; writes nothing")
     parser.add_argument("--make-masked", action="store_true", help="train the masked model and stop")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "worst_case.json")
+    parser.add_argument("--ties", action="store_true", help="count verdicts that depend on who works, and stop")
+    parser.add_argument("--draw", action="store_true", help="draw the picture of the last run again, and stop")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if not (options.models / "masked" / "model.json").exists():
         print("training the masked model", file=sys.stderr)
         make_masked(options.models / "masked")
     if options.make_masked:
+        return
+    if options.ties or options.draw:
+        result = json.loads(options.out.read_text("utf-8"))
+        if options.ties:
+            result["ties"] = ties(options.models / "pgd-trained")
+            options.out.write_text(json.dumps(result, indent=1) + "\n")
+        finish(result)
         return
     chosen = options.only or MODELS
     for name in chosen:
@@ -225,8 +297,7 @@ def main() -> None:
         if not options.without_peer:  # an hour's work: keep what is done
             options.out.write_text(json.dumps(result, indent=1) + "\n")
     if not options.without_peer:
-        put_into_readme(render(result))
-        print(render(result))
+        finish(result)
 
 
 if __name__ == "__main__":

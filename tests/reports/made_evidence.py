@@ -181,6 +181,267 @@ def imported(name: str) -> Evidence:
     return record("import", name, result, parameters=parameters, seed=None)
 
 
+def verdicts(right: int, broken_at: list[int], standing_at: int, samples: int) -> list[dict[str, Any]]:
+    """As an evaluation writes them: the first broken after so many queries, the last wrong from the start."""
+    rows = []
+    for index in range(samples):
+        fell = index < len(broken_at)
+        rows.append(
+            {
+                "index": index,
+                "label": index % 10,
+                "clean_prediction": index % 10 if index < right else (index + 1) % 10,
+                "status": "broken" if fell else "robust" if index < right else "misclassified",
+                "by": "apgd" if fell else None,
+                "prediction": (index + 1) % 10 if fell or index >= right else index % 10,
+                "distance": 0.2 if fell else None,
+                "queries": broken_at[index] if fell else standing_at if index < right else 0,
+            }
+        )
+    return rows
+
+
+def cascade(name: str = "hardened", **more: Any) -> Evidence:
+    """An evaluation whose attacks saw only what was left, with its verdicts: 90 right, 30 broken of 100."""
+    rows = [attack_row("apgd", None, 0.7, attacked=90, broke=20), attack_row("square", None, 0.6, attacked=70)]
+    found = verdicts(90, [3] * 20 + [200] * 10, 2000, 100)
+    result = {"samples": 100, "clean_accuracy": 0.9, "clean_interval": interval(0.9, 100)}
+    result |= {
+        "robust_accuracy": 0.6,
+        "robust_interval": interval(0.6, 100),
+        "attacks": rows,
+        "verdicts": found,
+    }
+    return evaluation(name, **{**{f"result_{key}": value for key, value in result.items()}, **more})
+
+
+def share(key: str, value: float | None, samples: int = SAMPLES, *, also: str | None = None) -> dict[str, Any]:
+    """A share and its interval, both null where there is nothing to count."""
+    bounds = None if value is None else interval(value, samples)
+    return {key: value, also or f"{key}_interval": bounds}
+
+
+def corruptions(name: str = "undefended", **more: Any) -> Evidence:
+    names = {"gaussian_noise": "noise", "motion_blur": "blur", "fog": "weather", "jpeg_compression": "digital"}
+    rows = []
+    for place, (one, family) in enumerate(names.items()):
+        shares = [0.96 - 0.04 * (place + 1) * severity for severity in range(1, 6)]
+        points = [
+            {"severity": at, **share("accuracy", value, also="interval")} for at, value in enumerate(shares, 1)
+        ]
+        rows.append({"name": one, "family": family, "accuracy": sum(shares) / 5, "severities": points})
+    gallery = [
+        {
+            "name": row["name"],
+            "severity": 3,
+            "index": 2,
+            "label": "2",
+            "prediction": "2" if place < 2 else "7",
+            "image": image(np.clip(digit(2, (1, 8, 8)) + 40 * place, 0, 255)),
+        }
+        for place, row in enumerate(rows)
+    ]
+    spatial = {
+        **share("accuracy", 0.412, also="interval"),
+        "rotation": share("accuracy", 0.633, also="interval"),
+        "shift": share("accuracy", 0.701, also="interval"),
+        "placements": 325,
+        "verdicts": [],
+    }
+    result = {
+        "samples": SAMPLES,
+        **share("clean_accuracy", 0.972, also="clean_interval"),
+        "corruptions": rows,
+        "mean_accuracy": sum(row["accuracy"] for row in rows) / len(rows),
+        "spatial": spatial,
+        "flags": [{"code": "HB103", "message": "355 samples are few", "tried": []}],
+        "original": image(digit(2, (1, 8, 8))),
+        "gallery": gallery,
+        "mce": None,
+        "relative_mce": None,
+    }
+    parameters = {
+        "corruptions": {one: [f"{one}({severity})" for severity in range(1, 6)] for one in names},
+        "severities": [1, 2, 3, 4, 5],
+        "spatial": {"degrees": 30.0, "rotations": 13, "reach": 0.1, "shifts": 5},
+    }
+    return record("corruptions", name, {**result, **more}, parameters=parameters)
+
+
+def poisoning(name: str = "poisoned", **more: Any) -> Evidence:
+    def learnt(accuracy: float, success: float) -> dict[str, Any]:
+        return {
+            **share("accuracy", accuracy),
+            "per_class": [accuracy] * 10,
+            **share("trigger_success", success, 320),
+            **share("trigger_elsewhere", None),
+            **share("source_as_target", None),
+        }
+
+    gallery = []
+    for index in (1, 2, 3):
+        stamped = digit(index, (1, 8, 8))
+        stamped[:, -2:, -2:] = 255
+        gallery.append(
+            {
+                "index": index,
+                "label": LABELS[index],
+                "poisoned_label": "0",
+                "original": image(digit(index, (1, 8, 8))),
+                "poisoned": image(stamped),
+            }
+        )
+    result = {
+        "samples": 1437,
+        "touched": 72,
+        "images_changed": 72,
+        "labels_changed": 65,
+        "rate": 72 / 1437,
+        "test_samples": SAMPLES,
+        "class_samples": [35] * 10,
+        "before": learnt(0.967, 0.013),
+        "after": learnt(0.958, 0.944),
+        "gallery": gallery,
+    }
+    parameters = {
+        "poisoner": "BadNets(rate=0.05, target=0)",
+        "poisoner_seed": 0,
+        "reference": None,
+        "source": None,
+        "target": 0,
+        "trigger": "Patch(size=2)",
+        "architecture": {"name": "cnn", "args": {}},
+        "plan": {"epochs": 20},
+        "device": "cpu",
+    }
+    return record("poisoning", name, {**result, **more}, parameters=parameters)
+
+
+def extraction(name: str = "stolen", *, thief: str = "Knockoff(epochs=20)", **more: Any) -> Evidence:
+    points = [
+        {
+            "queries": queries,
+            **share("fidelity", fidelity, also="interval"),
+            **share("accuracy", fidelity - 0.02),
+        }
+        for queries, fidelity in ((125, 0.611), (250, 0.742), (500, 0.853), (1000, 0.917))
+    ]
+    result = {
+        "samples": SAMPLES,
+        "queries": 1000,
+        "victim": share("accuracy", 0.972, also="interval"),
+        "surrogate": share("accuracy", 0.897, also="interval"),
+        **share("fidelity", 0.917),
+        "points": points,
+        "history": [{"queries": 1000, "agreement": 0.99}],
+        "transfer": {
+            "attacked": 345,
+            "fooled": 221,
+            **share("share", 221 / 345, also="interval"),
+            "invalid": 0,
+            "noise_fooled": 7,
+            "noise_share": 7 / 345,
+        },
+    }
+    parameters = {
+        "thief": thief,
+        "queries": 1000,
+        "knowledge": "scores",
+        "threat": {**THREAT, "eps": 0.1, "knowledge": "labels"},
+        "attack": "MIFGSM(steps=10)",
+    }
+    inputs = {"model": {"name": "undefended", "digest": "sha256:" + "a" * 64}}
+    return record("extraction", name, {**result, **more}, parameters=parameters, inputs=inputs)
+
+
+def guess(name: str, power: float, people: int) -> dict[str, Any]:
+    """A membership attack that finds ``rate ** power`` of the members at each rate of false alarms."""
+    rates = [0.0, *np.geomspace(1 / people, 1, 60).tolist()]
+    rates[-1] = 1.0  # geomspace may end a rounding above
+    area = 1 / (1 + power)
+    return {
+        "name": name,
+        "recipe": f"{name.upper()}()",
+        "auc": area,
+        "auc_interval": interval(area, people),
+        "tpr_at_0.01": 0.01**power,
+        "tpr_at_0.01_interval": interval(0.01**power, people),
+        "tpr_at_0.001": 0.001**power,
+        "tpr_at_0.001_interval": interval(0.001**power, people),
+        "advantage": 0.3,
+        "balanced_accuracy": 0.65,
+        "roc": [[rate, rate**power] for rate in rates],
+        "seconds": 0.1,
+    }
+
+
+def membership(name: str = "undefended", *, people: int = 2000, **more: Any) -> Evidence:
+    result = {
+        "members": people,
+        "non_members": people,
+        "member_accuracy": 0.999,
+        "non_member_accuracy": 0.953,
+        "attacks": [guess("loss", 0.9, people), guess("lira", 0.45, people), guess("rmia", 0.42, people)],
+        "blind": {"auc": 0.503, "auc_interval": [0.485, 0.521]},
+        "flags": [{"code": "HB303", "message": "members are training images", "tried": []}],
+    }
+    parameters = {"attacks": ["LOSS()", "LIRA()", "RMIA()"], "shadows": 16, "random_split": False}
+    return record("membership", name, {**result, **more}, parameters=parameters)
+
+
+def inversion(name: str = "undefended", **more: Any) -> Evidence:
+    row = {
+        "recipe": "GradientInversion(steps=500)",
+        **share("recognised", 0.75, 4),
+        **share("matched", 1.0, 4),
+        "mean_correlation": 0.62,
+        "other_correlation": 0.31,
+        "start_correlation": 0.02,
+        "nearest_member": 0.71,
+        "nearest_fresh": 0.70,
+        "gradients": 2000,
+        "seconds": 1.5,
+        "pictures": [],
+    }
+    gallery = [
+        {
+            "attack": attack,
+            "label": label,
+            "class": LABELS[label],
+            "prediction": label if label else 3,
+            "prediction_class": LABELS[label if label else 3],
+            "picture": image(np.clip(digit(label, (1, 8, 8)) + 30, 0, 255)),
+            "mean": image(digit(label, (1, 8, 8))),
+        }
+        for attack in ("gradient", "gaussian")
+        for label in range(4)
+    ]
+    result = {
+        "classes": 4,
+        "judge_accuracy": 0.961,
+        "attacks": [{"name": "gradient", **row}, {"name": "gaussian", **row, **share("recognised", 0.25, 4)}],
+        "random": {**share("recognised", 0.11, 100), "mean_correlation": 0.001},
+        "gallery": gallery,
+        "flags": [],
+    }
+    parameters = {"attacks": ["GradientInversion()", "GaussianInversion()"], "classes": [0, 1, 2, 3]}
+    return record("inversion", name, {**result, **more}, parameters=parameters)
+
+
+OTHERS = {
+    "corruptions": corruptions,
+    "poisoning": poisoning,
+    "extraction": extraction,
+    "membership": membership,
+    "inversion": inversion,
+}
+
+
+def everything() -> list[Evidence]:
+    """A whole life, and each of the other kinds once."""
+    return [*whole_life(), cascade("cascaded"), *(make() for make in OTHERS.values())]
+
+
 def whole_life() -> list[Evidence]:
     """A run as a recipe would leave it: everything there is, linked by parents."""
     trained = history("undefended", "training", robust=False)

@@ -14,7 +14,7 @@ from hauberk.reports import render_html
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_page_in_chromium(lang: str, width: int, life: list[Evidence], tmp_path: Path) -> None:
+def test_page_in_chromium(lang: str, width: int, all_kinds: list[Evidence], tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         reason = "Chromium is missing; apt-get install chromium"
@@ -23,7 +23,7 @@ def test_page_in_chromium(lang: str, width: int, life: list[Evidence], tmp_path:
         pytest.skip(reason)
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     page_file = tmp_path / "report.html"
-    page_file.write_text(render_html(life, lang=lang), "utf-8")  # type: ignore[arg-type]
+    page_file.write_text(render_html(all_kinds, lang=lang), "utf-8")  # type: ignore[arg-type]
     said: list[str] = []
     asked: list[str] = []
     with sync_api.sync_playwright() as playwright:

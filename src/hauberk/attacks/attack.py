@@ -178,7 +178,7 @@ class Attack(ABC):
         if starts is not None:
             starts = _check_starts(starts, images).to(clean)
         # whoever walks along the decision boundary needs the very model that will judge him
-        twin = fast_twin(classifier) if self.needs is Knowledge.WHITE_BOX else classifier
+        twin = classifier if self.needs is Knowledge.LABELS else fast_twin(classifier)
         source = None if gradients_from is None else fast_twin(_check_stand_in(gradients_from, classifier))
         lower, upper = classifier.bounds.tensors(clean)
 

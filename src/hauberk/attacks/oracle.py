@@ -149,6 +149,6 @@ def _no_gradient() -> UnsupportedModel:
     return UnsupportedModel(
         "the model has no gradient with respect to its input (something in it is detached or not "
         "differentiable), so gradient attacks cannot be used",
-        hint="give gradients_from=a differentiable stand-in (BPDA), or use an attack that needs "
-        "only scores or labels",
+        hint="give gradients_from=a differentiable stand-in (BPDA), or use what needs scores only (square, "
+        "nes, spsa, simba) or labels only (rays, hop-skip-jump, surfree, boundary)",
     )

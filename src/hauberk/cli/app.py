@@ -101,7 +101,7 @@ def _say(message: str, hint: str | None) -> None:
 
 
 def _stopped() -> int:
-    _say("stopped", "the same command goes on where it stopped, if it was hauberk run or quickstart")
+    _say("stopped", "hauberk run, quickstart and evaluate go on where they stopped when called again")
     return _INTERRUPTED
 
 

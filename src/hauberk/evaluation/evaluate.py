@@ -22,8 +22,8 @@ from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation import flags
 from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
+from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
-from hauberk.evaluation.hunt import Hunt
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.pieces import team
@@ -149,12 +149,12 @@ def evaluate(
     kept = _open_journal(journal, classifier, data, indices, parameters, seed)
 
     board = Board(classifier, images, labels, targets, threat)
-    hunt = Hunt(board, indices, seed, team(classifier, workers), kept, gradients_from, progress)
+    campaign = Campaign(board, indices, seed, team(classifier, workers), kept, gradients_from, progress)
     rows = [board.carry(one) for one in carried]
     with nullcontext() if workers is None else workers.held():
-        rows += hunt.run(lone, alone=True)
-        found = plan.carry_out(hunt, behaviour)
-    rows += hunt.rows[len(lone) :]
+        rows += campaign.run(lone, alone=True)
+        found = plan.carry_out(campaign, behaviour)
+    rows += campaign.rows[len(lone) :]
     raised = (*found, *flags.few_samples(len(images)))
 
     verdicts = board.verdicts(indices)

@@ -9,9 +9,9 @@ from hauberk.attacks import FGSM, RFGSM, Attack
 from hauberk.attacks.transfer import Transfer
 from hauberk.evaluation import answers, flags, probes
 from hauberk.evaluation.board import AttackRow
+from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
 from hauberk.evaluation.flags import Flag
-from hauberk.evaluation.hunt import Hunt
 from hauberk.evaluation.standard import EOT, standard_cascade
 from hauberk.models import Classifier
 from hauberk.models.checks import Behaviour
@@ -33,7 +33,6 @@ class Plan:
     classifier: Classifier
     threat: ThreatModel
     stages: tuple[Stage, ...]
-    sources: tuple[Classifier, ...]
     answering: bool
 
     @classmethod
@@ -50,9 +49,9 @@ class Plan:
             classifier, threat, randomized=randomized
         )  # fmt: skip
         chosen += answers.from_elsewhere(sources)
-        return cls(classifier, threat, chosen, tuple(sources), attacks is None)
+        return cls(classifier, threat, chosen, attacks is None)
 
-    def carry_out(self, hunt: Hunt, behaviour: Behaviour) -> tuple[Flag, ...]:
+    def carry_out(self, campaign: Campaign, behaviour: Behaviour) -> tuple[Flag, ...]:
         """Run the stages, look for suspicions, answer them; returns the flags that stay."""
         eot = EOT if behaviour.randomized else 1
         known = (
@@ -60,18 +59,18 @@ class Plan:
             *flags.randomised(behaviour.largest_change if behaviour.randomized else None),
         )
         if not self.answering or self.threat.knowledge < Knowledge.WHITE_BOX:
-            hunt.run(self.stages)
-            return (*known, *_seen(hunt))
-        gradients = probes.differentiable(self.classifier, hunt.board.images, hunt.board.labels)
+            campaign.run(self.stages)
+            return (*known, *_seen(campaign))
+        gradients = probes.differentiable(self.classifier, campaign.board.images, campaign.board.labels)
         if gradients:
-            hunt.run(self._with_members())
-            suspicions = [*_seen(hunt), *self._probed(hunt, eot)]
+            campaign.run(self._with_members())
+            suspicions = [*_seen(campaign), *self._probed(campaign, eot)]
         else:
-            hunt.run([one for one in self.stages if not one.attack.takes_gradients])
+            campaign.run([one for one in self.stages if not one.attack.takes_gradients])
             suspicions = [flags.no_gradient()]
-        suspicions = self._answered(hunt, suspicions, gradients, eot)
-        suspicions += self._until_restarts_end(hunt, eot, usable=gradients)
-        found = float(hunt.board.standing.float().mean())
+        suspicions = self._answered(campaign, suspicions, gradients, eot)
+        suspicions += self._until_restarts_end(campaign, eot, usable=gradients)
+        found = float(campaign.board.standing.float().mean())
         return (*known, *suspicions, *flags.training_said_more(_claimed(self.classifier, self.threat), found))
 
     def _with_members(self) -> tuple[Stage, ...]:
@@ -85,9 +84,9 @@ class Plan:
         ]
         return (*self.stages, *each)
 
-    def _probed(self, hunt: Hunt, eot: int) -> list[Flag]:
+    def _probed(self, campaign: Campaign, eot: int) -> list[Flag]:
         """Experiments on a few samples that are right without attack."""
-        board = hunt.board
+        board = campaign.board
         rows = board.right.nonzero().squeeze(1)[: probes.SAMPLES]
         if not len(rows):
             return []
@@ -97,31 +96,35 @@ class Plan:
         found += flags.holds_at_any_radius(seen.eps[-1], seen.fooled[-1])
         return found
 
-    def _answered(self, hunt: Hunt, suspicions: list[Flag], gradients: bool, eot: int) -> list[Flag]:
+    def _answered(self, campaign: Campaign, suspicions: list[Flag], gradients: bool, eot: int) -> list[Flag]:
         """Run the attacks that answer suspicions of masking; the flags then say what was tried."""
         if not any(one.code in _SUSPICIOUS for one in suspicions):
             return suspicions
-        board = hunt.board
+        board = campaign.board
         stand_in = straight_through(self.classifier)
         sighted = probes.differentiable(stand_in, board.images, board.labels)
         reply = answers.to_masking(
             self.stages, self.threat, stand_in=stand_in if sighted else None, direct=gradients, eot=eot
         )
-        tried = tuple(row.name for row in hunt.run(reply))
-        later = [one for one in _seen(hunt) if one.code not in {flag.code for flag in suspicions}]
+        tried = tuple(row.name for row in campaign.run(reply))
+        later = [one for one in _seen(campaign) if one.code not in {flag.code for flag in suspicions}]
         return [replace(one, tried=tried) if one.code in _SUSPICIOUS else one for one in [*suspicions, *later]]
 
-    def _until_restarts_end(self, hunt: Hunt, eot: int, *, usable: bool) -> list[Flag]:
+    def _until_restarts_end(self, campaign: Campaign, eot: int, *, usable: bool) -> list[Flag]:
         """Further rounds of restarts as long as the last ones broke samples."""
-        last = [row for row, stage in zip(hunt.rows, hunt.stages, strict=True) if stage.attack.takes_gradients]
-        least = max(1, round(answers.GAIN * len(hunt.board.images)))
+        last = [
+            row
+            for row, stage in zip(campaign.rows, campaign.stages, strict=True)
+            if stage.attack.takes_gradients
+        ]
+        least = max(1, round(answers.GAIN * len(campaign.board.images)))
         broke = sum(row.broke for row in last[-2:])
         if not usable or broke < least:
             return []
         tried: list[str] = []
         for _ in range(answers.ROUNDS):
             again = answers.to_gaining_restarts(self.classifier, targeted=self.threat.targeted, eot=eot)
-            rows = hunt.run(again)
+            rows = campaign.run(again)
             tried += [row.name for row in rows]
             broke = sum(row.broke for row in rows)
             if broke < least:
@@ -139,14 +142,14 @@ def _claimed(classifier: Classifier, threat: ThreatModel) -> float | None:
     return float(claimed) if isinstance(claimed, int | float) else None
 
 
-def _seen(hunt: Hunt) -> list[Flag]:
+def _seen(campaign: Campaign) -> list[Flag]:
     """What the rows so far tell."""
-    samples = len(hunt.board.images)
-    pairs = list(zip(hunt.rows, hunt.stages, strict=True))
+    samples = len(campaign.board.images)
+    pairs = list(zip(campaign.rows, campaign.stages, strict=True))
     cascade = [(row, stage) for row, stage in pairs if row.alone_accuracy is None]
     return [
-        *flags.zero_gradients(hunt.board.zero_share),
-        *flags.one_step_beats_many(*_one_step_and_many(hunt.rows)),
+        *flags.zero_gradients(campaign.board.zero_share),
+        *flags.one_step_beats_many(*_one_step_and_many(campaign.rows)),
         *flags.black_box_beats_white(_broke_after_gradients(cascade, transfer=False), samples),
         *flags.transfer_beats_white(_broke_after_gradients(cascade, transfer=True), samples),
     ]

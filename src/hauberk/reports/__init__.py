@@ -4,13 +4,15 @@
     render_json(evidence)            the same figures for programs
     save_pictures(evidence, folder)  grids and a story as PNG, charts as SVG
 
-A report knows evidence only. It never sees a model, runs nothing and computes no accuracy of its own, so it can
-be drawn again years later from the files alone, by somebody who does not trust those who made them. Evidence is
-read as untrusted input: a malformed document ends in one error that names it.
+A report knows evidence only. It never sees a model, runs nothing and measures nothing (it counts verdicts for
+accuracy against queries, no more), so it can be drawn again years later from the files alone, by somebody who
+does not trust those who made them. Evidence is read as untrusted input: a malformed document ends in one error
+that names it.
 
-Inside: ``fields`` reads documents, ``summary`` turns them into ``views``, ``judge`` decides what is said and
-``words`` says it in two languages; ``charts`` and ``figures`` draw lines, ``images``, ``canvas`` and
-``pictures`` draw pixels; ``html`` and ``document`` put it together.
+Inside: ``fields`` reads documents, ``summary`` (with ``harm`` for accidents, poison, theft and people, and
+``parts`` for what kinds have in common) turns them into ``views``, ``judge`` decides what is said and ``words``
+says it in two languages; ``scales``, ``charts`` and ``figures`` draw lines, ``images``, ``galleries``,
+``canvas`` and ``pictures`` draw pixels; ``cards``, ``html`` and ``document`` put it together.
 """
 
 from hauberk.reports.document import render_json

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 
+from hauberk.reports.scales import Linear, Logarithmic, flat, linear, logarithmic, ticks
+
 FONT = 13  # px, of all text in a chart
 _LINE = 19  # px between two lines of text
 _DENSE = 24  # points; above that markers would run into each other
@@ -41,7 +43,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A vertical line with a word on it."""
+    """A vertical line with a word on it, if any."""
 
     x: float
     label: str
@@ -54,8 +56,12 @@ class LineChart:
     Args:
         title: for those who cannot see the chart, and shown on hovering.
         y_top: the end of the y axis, or None to find one.
-        y_text: how a y tick is written.
+        y_text, x_text: how a tick is written.
         whole_x: ticks at whole numbers only.
+        log_x, log_y: the least value of an axis on which equal ratios are equally long; None for even steps.
+            Smaller values are drawn at the axis' start.
+        guide: a line to compare with, such as what guessing gives; part of no series.
+        legend: names stand above even where there is room for them at the lines' ends.
     """
 
     title: str
@@ -66,6 +72,11 @@ class LineChart:
     y_text: Callable[[float], str] = field(default=lambda value: f"{value:g}")
     marks: Sequence[Mark] = ()
     whole_x: bool = False
+    x_text: Callable[[float], str] = field(default=lambda value: f"{value:g}")
+    log_x: float | None = None
+    log_y: float | None = None
+    guide: Sequence[tuple[float, float]] = ()
+    legend: bool = False
 
     def svg(self, width: int = 760, height: int = 380, *, direct: bool = True) -> str:
         """The chart as one ``<svg>`` element.
@@ -73,26 +84,7 @@ class LineChart:
         Args:
             direct: names stand at the lines' ends; else in a legend above, for narrow screens.
         """
-        return _Drawing(self, width, height, direct=direct).svg()
-
-
-def ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> list[float]:
-    """Round numbers that span ``low`` to ``high``: steps of 1, 2 or 5 times a power of ten."""
-    if _flat(low, high):
-        high = low + max(1.0, abs(low))
-    step = 10.0 ** math.floor(math.log10((high - low) / most))
-    while (high - low) / step > most:
-        step *= 2.5 if f"{step:e}".startswith("2") else 2
-    if whole:
-        step = max(1.0, round(step))
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
-
-
-def _flat(low: float, high: float) -> bool:
-    """Too little between them to put ticks at."""
-    return high - low <= 1e-9 * max(1e-3, abs(low), abs(high))
+        return _Drawing(self, width, height, direct=direct and not self.legend).svg()
 
 
 def text_width(text: str, size: float = FONT) -> float:
@@ -142,30 +134,31 @@ class _Drawing:
         chart = self.chart
         xs = [x for one in chart.series for x, _ in one.points] + [mark.x for mark in chart.marks]
         ys = [y for one in chart.series for _, y in one.points if y is not None]
-        self.left, self.right = min(xs, default=0.0), max(xs, default=1.0)
-        if _flat(self.left, self.right):
-            self.right = self.left + max(1.0, abs(self.left))
+        self.across = self._across(min(xs, default=0.0), max(xs, default=1.0))
+        self.up: Linear | Logarithmic
+        if chart.log_y is not None:
+            self.up = logarithmic(chart.log_y, max([chart.log_y, *ys]) if chart.y_top is None else chart.y_top)
+            self.y_ticks = self.up.ticks(6)
+        elif chart.y_top is not None:
+            self.up, self.y_ticks = Linear(0.0, chart.y_top), ticks(0, chart.y_top, 5)
+        else:
+            self.up = _rounded(min([0.0, *ys]), max([0.0, *ys]))
+            self.y_ticks = ticks(self.up.low, self.up.high, 6)
+
+    def _across(self, left: float, right: float) -> Linear | Logarithmic:
         most = 6 if self.width > 500 else 4
-        self.x_ticks = ticks(self.left, self.right, most, whole=chart.whole_x)
-        if chart.y_top is not None:
-            self.bottom, self.top = 0.0, chart.y_top
-            self.y_ticks = ticks(0, chart.y_top, 5)
-            return
-        self.bottom = min([0.0, *ys])
-        top = max([self.bottom, *ys])
-        if _flat(self.bottom, top):
-            top = self.bottom + max(1.0, abs(self.bottom))
-        step = pairwise(ticks(self.bottom, top, 5))
-        gap = max((b - a for a, b in step), default=top - self.bottom)
-        self.top = gap * math.ceil(top / gap - 1e-9) if gap > 0 else top
-        self.y_ticks = ticks(self.bottom, self.top, 6)
+        if self.chart.log_x is not None:
+            scale = logarithmic(self.chart.log_x, max(self.chart.log_x, right))
+            self.x_ticks = scale.ticks(most + 1)
+            return scale
+        self.x_ticks = ticks(left, right, most, whole=self.chart.whole_x)
+        return linear(left, right)
 
     def x(self, value: float) -> float:
-        return self.x0 + (self.x1 - self.x0) * (value - self.left) / (self.right - self.left)
+        return self.x0 + (self.x1 - self.x0) * self.across.share(value)
 
     def y(self, value: float) -> float:
-        share = (value - self.bottom) / (self.top - self.bottom)
-        return self.y0 - (self.y0 - self.y1) * min(max(share, 0.0), 1.0)
+        return self.y0 - (self.y0 - self.y1) * min(max(self.up.share(value), 0.0), 1.0)
 
     def svg(self) -> str:
         chart = self.chart
@@ -175,6 +168,7 @@ class _Drawing:
             f"<title>{escape(chart.title)}</title>",
             *self._axes(),
             *(self._mark(mark) for mark in chart.marks),
+            self._guide(),
             *(self._band(one) for one in chart.series if one.band),
             *(self._line(one) for one in chart.series),
             *(self._end_labels() if self.direct else self._legend()),
@@ -184,17 +178,26 @@ class _Drawing:
 
     def _axes(self) -> list[str]:
         parts = [_text(self.x0 - 46, self.y1 - 18, self.chart.y_label, "axis")]
-        for value in self.y_ticks:
+        lines = dict.fromkeys([self.up.low, *self.y_ticks] if self.chart.log_y else self.y_ticks)
+        for value in lines:
             y = self.y(value)
-            kind = "base" if value == self.bottom else "grid"
+            kind = "base" if value == self.up.low else "grid"
             parts.append(
                 f'<line class="{kind}" x1="{self.x0:g}" x2="{self.x1:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
             )
+            if value not in self.y_ticks:
+                continue  # where a logarithmic axis starts need not be round
             parts.append(_text(self.x0 - 8, y + 4.5, self.chart.y_text(value), "tick end"))
         for value in self.x_ticks:
-            parts.append(_text(self.x(value), self.y0 + 19, f"{value:g}", "tick middle"))
+            text = self.chart.x_text(value)
+            at = min(self.x(value), self.width - text_width(text) / 2)
+            parts.append(_text(at, self.y0 + 19, text, "tick middle"))
         parts.append(_text((self.x0 + self.x1) / 2, self.y0 + 40, self.chart.x_label, "axis middle"))
         return parts
+
+    def _guide(self) -> str:
+        places = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in self.chart.guide)
+        return f'<polyline class="guide" points="{places}"/>' if places else ""
 
     def _mark(self, mark: Mark) -> str:
         x = self.x(mark.x)
@@ -247,6 +250,15 @@ class _Drawing:
                 parts.append(_text(x + 26, y + 4.5, label, f"name s{one.style % STYLES}"))
                 x += _legend_width(label)
         return parts
+
+
+def _rounded(low: float, high: float) -> Linear:
+    """A y axis that ends at a tick, so that the largest value keeps clear of the edge."""
+    if flat(low, high):
+        high = low + max(1.0, abs(low))
+    step = pairwise(ticks(low, high, 5))
+    gap = max((b - a for a, b in step), default=high - low)
+    return Linear(low, gap * math.ceil(high / gap - 1e-9) if gap > 0 else high)
 
 
 def _legend_width(label: str) -> float:

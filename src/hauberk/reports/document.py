@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from hauberk.core.evidence import Evidence
 from hauberk.reports.judge import level
 from hauberk.reports.summary import summarize
-from hauberk.reports.views import Curve, History, Link, Model, Single
+from hauberk.reports.views import Corruptions, Curve, History, Link, Membership, Model, Single
 
 SCHEMA = "hauberk-report/1"
+_PICTURES = ("gallery", "original")
 
 
 def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
@@ -21,9 +22,11 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         evidence: as for ``render_html``.
 
     Returns:
-        ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "evidence"}``.
-        Every entry names the digest of the document it was read from under ``evidence``. ``verdict`` of a
-        model is ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``.
+        ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "corruptions",
+        "poisonings", "extractions", "memberships", "inversions", "evidence"}``. Every entry
+        names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
+        ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
+        ``[queries, accuracy]``, none where the verdicts cannot tell.
 
     Raises:
         DataError: no evidence, or a document that does not fit its schema.
@@ -36,6 +39,11 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         "curves": [_curve(one) for one in summary.curves],
         "histories": [_history(one) for one in summary.histories],
         "imports": [{**asdict(one), "conversions": list(one.conversions)} for one in summary.imports],
+        "corruptions": [_corruptions(one) for one in summary.corruptions],
+        "poisonings": [_plain(one) for one in summary.poisonings],
+        "extractions": [_plain(one) for one in summary.extractions],
+        "memberships": [_membership(one) for one in summary.memberships],
+        "inversions": [_plain(one) for one in summary.inversions],
         "evidence": [_link(one) for one in summary.chain],
     }
 
@@ -52,7 +60,8 @@ def _model(model: Model) -> dict[str, Any]:
         "robust_interval": list(model.robust_interval),
         "verdict": level(model),
         "attacks": [asdict(row) for row in model.attacks],
-        "flags": [{"code": code, "message": message} for code, message in model.flags],
+        "flags": [_plain(flag) for flag in model.flags],
+        "accuracy_after_queries": _plain(model.spent),
         "evidence": model.evidence,
     }
 
@@ -71,6 +80,8 @@ def _single(one: Single) -> dict[str, Any]:
         "queries_mean": one.queries_mean,
         "distance_median": one.distance_median,
         "invalid": one.invalid,
+        "flags": [_plain(flag) for flag in one.flags],
+        "accuracy_after_queries": _plain(one.spent),
         "evidence": one.evidence,
     }
 
@@ -87,6 +98,33 @@ def _curve(curve: Curve) -> dict[str, Any]:
         "samples": curve.samples,
         "evidence": curve.evidence,
     }
+
+
+def _corruptions(one: Corruptions) -> dict[str, Any]:
+    rows = [
+        {
+            **_plain(row),
+            "severities": [{"severity": at, **_plain(share)} for at, share in row.severities.items()],
+        }
+        for row in one.rows
+    ]
+    return {**_plain(one), "rows": rows}
+
+
+def _membership(one: Membership) -> dict[str, Any]:
+    attacks = [
+        {**_plain(guess), "found": [{"rate": rate, **_plain(share)} for rate, share in guess.found.items()]}
+        for guess in one.attacks
+    ]
+    return {**_plain(one), "attacks": attacks}
+
+
+def _plain(value: Any) -> Any:
+    """Records as objects and tuples as lists; pictures are left out."""
+    if is_dataclass(value):
+        names = [one.name for one in fields(value) if one.name not in _PICTURES]
+        return {name: _plain(getattr(value, name)) for name in names}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _history(history: History) -> dict[str, Any]:

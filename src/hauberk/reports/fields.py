@@ -63,7 +63,8 @@ class Fields:
             raise DataError(f"evidence {self.digest} lacks '{where}'", digest=self.digest, key=where)
         return self._value[key]
 
-    def _absent(self, key: str) -> bool:
+    def absent(self, key: str) -> bool:
+        """Not there, or null."""
         return self._value.get(key) is None
 
     def names(self) -> list[str]:
@@ -108,7 +109,7 @@ class Fields:
         return visible(value)
 
     def maybe_text(self, key: str) -> str | None:
-        return None if self._absent(key) else self.text(key)
+        return None if self.absent(key) else self.text(key)
 
     def label(self, key: str) -> str:
         """A class: its name or its number."""
@@ -122,7 +123,7 @@ class Fields:
         return self._number(key, self._get(key), low, high)
 
     def maybe_number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        return None if self._absent(key) else self.number(key, low, high)
+        return None if self.absent(key) else self.number(key, low, high)
 
     def _number(self, key: str, value: object, low: float, high: float) -> float:
         plain = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -142,7 +143,7 @@ class Fields:
         return int(value)
 
     def maybe_count(self, key: str) -> int | None:
-        return None if self._absent(key) else self.count(key)
+        return None if self.absent(key) else self.count(key)
 
     def flag(self, key: str) -> bool:
         value = self._get(key)
@@ -159,6 +160,13 @@ class Fields:
         if low > high:
             self.fail(key, "an interval with low <= high", value)
         return low, high
+
+    def pairs(self, key: str) -> list[tuple[float, float]]:
+        """A list of ``[x, y]``, all of them shares."""
+        for one in self.listed(key):
+            if not isinstance(one, (list, tuple)) or len(one) != 2:
+                self.fail(key, "a list of pairs [x, y]", one)
+        return [(self._number(key, x, 0, 1), self._number(key, y, 0, 1)) for x, y in self.listed(key)]
 
     def recipe(self, key: str) -> tuple[str, str]:
         """An attack's name, and the whole recipe in one line: ``("PGD", "PGD(steps=40)")``."""

@@ -1,14 +1,17 @@
-"""Which charts a report has: accuracy against radius for each norm, loss and accuracy for each training."""
+"""Which charts a report has: accuracy against radius and queries, trainings, copies, ROC curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 from hauberk.reports.charts import LineChart, Mark, Point, Series, stacked
+from hauberk.reports.harm import RATES
 from hauberk.reports.numbers import NORMS, radius
-from hauberk.reports.views import Curve, Epoch, History, Summary
+from hauberk.reports.views import Curve, Epoch, Extraction, Guess, History, Membership, Model, Single, Summary
 from hauberk.reports.words import Words
+
+_LEAST_RATE = 1e-4  # of false alarms: no test set shows less
 
 
 def style_sheet(*names: str) -> str:
@@ -53,6 +56,98 @@ def _curve_line(summary: Summary, curve: Curve, *, several: bool) -> Series:
         band=[(eps, *bounds) for eps, _, bounds in curve.points],
         dash=same.index(curve),
     )
+
+
+def query_charts(summary: Summary, words: Words) -> list[LineChart]:
+    """Accuracy against queries spent: evaluations together, single attacks together."""
+    colour = styles(summary)
+    evaluations = [
+        Series(model.name, colour[model.name], model.spent, dash=_repeated(summary.models, index))
+        for index, model in enumerate(summary.models)
+    ]
+    singles = [
+        Series(
+            f"{one.name} · {one.attack}", colour[one.name], one.spent, dash=_repeated(summary.singles, index)
+        )
+        for index, one in enumerate(summary.singles)
+    ]
+    charts = [
+        LineChart(
+            title=words(title),
+            x_label=words("queries.x"),
+            y_label=words("curve.y"),
+            series=_measured(lines),
+            y_top=1.0,
+            y_text=_whole_percent,
+            x_text=_grouped,
+            log_x=1.0,
+        )
+        for title, lines in (("queries.title", evaluations), ("queries.title_singles", singles))
+    ]
+    return [chart for chart in charts if chart.series]
+
+
+def _repeated(parts: Sequence[Model | Single | Extraction], index: int) -> int:
+    """How many before this one are about a model of the same name, which has the same colour."""
+    return sum(one.name == parts[index].name for one in parts[:index])
+
+
+def fidelity_charts(summary: Summary, words: Words) -> list[LineChart]:
+    """Agreement with the victim against queries, one chart for each victim."""
+    victims = dict.fromkeys(one.victim for one in summary.extractions)
+    return [_fidelity_chart(summary, words, victim) for victim in victims]
+
+
+def _fidelity_chart(summary: Summary, words: Words, victim: str) -> LineChart:
+    copies = [one for one in summary.extractions if one.victim == victim]
+    several = len({one.name for one in copies}) < len(copies)
+    least = min((point.queries for one in copies for point in one.points), default=1)
+    return LineChart(
+        title=words("extraction.title", victim=victim),
+        x_label=words("extraction.x"),
+        y_label=words("extraction.y"),
+        series=[
+            Series(
+                label=f"{one.name} · {one.thief}" if several else one.name,
+                style=styles(summary)[one.name],
+                points=[(point.queries, point.fidelity.value) for point in one.points],
+                band=[(point.queries, *point.fidelity.interval) for point in one.points],
+                dash=_repeated(copies, index),
+            )
+            for index, one in enumerate(copies)
+        ],
+        y_top=1.0,
+        y_text=_whole_percent,
+        x_text=_grouped,
+        log_x=max(1.0, least),
+    )
+
+
+def roc_chart(membership: Membership, words: Words) -> LineChart:
+    """Members found against false alarms, both axes logarithmic, from the least rate that can be seen."""
+    least = max(_LEAST_RATE, 1 / max(1, membership.non_members))
+    return LineChart(
+        title=words("membership.title", name=membership.name),
+        x_label=words("membership.x"),
+        y_label=words("membership.y"),
+        series=[_roc_line(one, style, least) for style, one in enumerate(membership.attacks)],
+        y_top=1.0,
+        y_text=_short_percent,
+        x_text=_short_percent,
+        log_x=least,
+        log_y=least,
+        guide=[(least, least), (1.0, 1.0)],
+        marks=[Mark(rate, "") for rate in RATES if rate > 1.05 * least],  # labelled below, as ticks
+        legend=True,
+    )
+
+
+def _roc_line(attack: Guess, style: int, least: float) -> Series:
+    """What is found without a visible false alarm stands at the axis' start; what finds nobody, nowhere."""
+    first = max((found for rate, found in attack.roc if rate <= least * (1 + 1e-9)), default=0.0)
+    rest = [(rate, found) for rate, found in attack.roc if rate > least * (1 + 1e-9)]
+    points: list[Point] = [(rate, found or None) for rate, found in [(least, first), *rest]]
+    return Series(attack.name, style, points, dash=style)  # dashes keep lines apart that run over each other
 
 
 def caption(history: History, words: Words) -> str:
@@ -112,6 +207,14 @@ def _whole_percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
+def _short_percent(share: float) -> str:
+    return f"{100 * share:g}%"
+
+
+def _grouped(count: float) -> str:
+    return f"{count:,.0f}"
+
+
 def files(summary: Summary, words: Words) -> dict[str, str]:
     """The charts as SVG files with their own style, by file name; empty ones are left out."""
     css = style_sheet("colours.css", "chart.css")
@@ -120,5 +223,8 @@ def files(summary: Summary, words: Words) -> dict[str, str]:
         "training.svg": [
             chart for history in summary.histories for chart in training_charts(summary, history, words)
         ],
+        "queries.svg": query_charts(summary, words),
+        "extraction.svg": fidelity_charts(summary, words),
+        "membership.svg": [roc_chart(one, words) for one in summary.memberships],
     }
     return {name: stacked(charts, css) for name, charts in found.items() if charts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,16 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hauberk.core.evidence import Evidence
-from hauberk.reports import figures, judge, numbers
+from hauberk.reports import figures, galleries, judge, numbers
+from hauberk.reports.cards import Card, Cards, short_threat
 from hauberk.reports.charts import STYLES, LineChart, bar
 from hauberk.reports.fields import visible
-from hauberk.reports.images import amplification, data_uri, perturbation, picture
+from hauberk.reports.galleries import Tile
+from hauberk.reports.images import amplification
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.summary import summarize
-from hauberk.reports.views import Link, Model, Sample, Single, Summary, Threat
+from hauberk.reports.views import Flag, Link, Membership, Model, Single, Summary, Threat
 from hauberk.reports.words import HTML_LANG, Lang, Words
 
-_PIXELATED = 112  # images narrower than this are shown with their pixels as squares
+DARKEST = 0.42  # opacity of a cell's tint at accuracy 0; the text on it stays readable, in the dark too
+_LIMITED = ("corruptions", "poisonings", "extractions", "memberships", "inversions")
 
 
 def render_html(
@@ -73,33 +75,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    writers = (numbers.percent, numbers.interval, numbers.radius, numbers.small, numbers.amount)
+    writers = (numbers.percent, numbers.interval, numbers.radius, numbers.small, numbers.amount, numbers.share)
     environment.filters.update({write.__name__: write for write in (*writers, numbers.seconds, numbers.short)})
+    shown = (galleries.corrupted, galleries.poisoned, galleries.portraits, galleries.shot)
+    environment.filters.update({show.__name__: show for show in shown})
     return environment
-
-
-@dataclass(frozen=True)
-class _Card:
-    """One model's verdict on the first screen."""
-
-    name: str
-    style: int
-    figure: str
-    under: str
-    interval: str
-    sentence: str
-    flags: int
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """One column of a gallery."""
-
-    sample: Sample
-    original: str
-    perturbation: str
-    adversarial: str
-    pixelated: bool
 
 
 class _Page:
@@ -117,21 +97,22 @@ class _Page:
 
     def threat(self, threat: Threat) -> str:
         """``L∞ radius 0.2``."""
-        return self._short_threat(threat).strip()
+        return short_threat(threat, self.words).strip()
 
-    def _short_threat(self, threat: Threat) -> str:
-        return self.words("threat", norm=NORMS.get(threat.norm, threat.norm), eps=radius(threat.eps))
+    def knowledge(self, word: str) -> str:
+        """``scores only``."""
+        known = f"threat.{word}"
+        return self.words(known) if known in self.words else word
 
     def full_threat(self, threat: Threat) -> str:
         """``L∞ radius 0.2, untargeted, white box, no query limit``."""
         words = self.words
-        known = f"threat.{threat.knowledge}"
         return words(
             "threat.full",
             norm=NORMS.get(threat.norm, threat.norm),
             eps=radius(threat.eps),
             goal=words("threat.targeted" if threat.targeted else "threat.untargeted"),
-            knowledge=words(known) if known in words else threat.knowledge,
+            knowledge=self.knowledge(threat.knowledge),
             queries=words("threat.unlimited")
             if threat.queries is None
             else words("threat.queries", count=numbers.amount(threat.queries)),
@@ -142,48 +123,8 @@ class _Page:
         return list(dict.fromkeys(self.full_threat(part.threat) for part in self.summary.examined))
 
     @property
-    def cards(self) -> list[_Card]:
-        evaluated = {(model.name, model.threat) for model in self.summary.models}
-        lone = [one for one in self.summary.singles if (one.name, one.threat) not in evaluated]
-        return [*map(self._card, self.summary.models), *map(self._single_card, lone)]
-
-    def _card(self, model: Model) -> _Card:
-        words = self.words
-        facts = {
-            "threat": self._short_threat(model.threat),
-            "clean": percent(model.clean),
-            "robust": percent(model.robust),
-        }
-        return _Card(
-            name=model.name,
-            style=self.style(model.name),
-            figure=percent(model.robust),
-            under=words("verdict.worst"),
-            interval=self._interval(model.robust_interval, model.samples),
-            sentence=words(f"verdict.{judge.level(model)}", **facts),
-            flags=len(model.flags),
-        )
-
-    def _single_card(self, one: Single) -> _Card:
-        words = self.words
-        return _Card(
-            name=one.name,
-            style=self.style(one.name),
-            figure=percent(one.accuracy),
-            under=words("verdict.under", attack=one.attack),
-            interval=self._interval(one.interval, one.samples),
-            sentence=words(
-                "verdict.single",
-                threat=self._short_threat(one.threat),
-                attack=one.attack,
-                clean=percent(one.clean),
-                robust=percent(one.accuracy),
-            ),
-            flags=0,
-        )
-
-    def _interval(self, bounds: tuple[float, float], samples: int) -> str:
-        return self.words("verdict.interval", interval=interval(bounds), samples=numbers.amount(samples))
+    def cards(self) -> list[Card]:
+        return list(Cards(self.summary, self.words, self.style))
 
     @property
     def attack_names(self) -> list[str]:
@@ -204,10 +145,10 @@ class _Page:
         )
 
     @property
-    def galleries(self) -> list[tuple[Model | Single, str, list[_Tile]]]:
+    def galleries(self) -> list[tuple[Model | Single, str, list[Tile]]]:
         """Each model's pictures with the factor by which its perturbations are enlarged."""
         return [
-            (part, f"{amplification(part.gallery):g}", _tiles(part.gallery))
+            (part, f"{amplification(part.gallery):g}", galleries.tiles(part.gallery))
             for part in self.summary.examined
             if part.gallery
         ]
@@ -215,8 +156,29 @@ class _Page:
     @property
     def radius_charts(self) -> list[tuple[Markup, Markup]]:
         """Each chart twice: for wide windows, and for phones."""
-        charts = figures.radius_charts(self.summary, self.words)
-        return [(_drawn(chart), _drawn(chart, 380, 330, direct=False)) for chart in charts]
+        return _both(figures.radius_charts(self.summary, self.words))
+
+    @property
+    def query_charts(self) -> list[tuple[Markup, Markup]]:
+        return _both(figures.query_charts(self.summary, self.words))
+
+    @property
+    def fidelity_charts(self) -> list[tuple[Markup, Markup]]:
+        return _both(figures.fidelity_charts(self.summary, self.words))
+
+    def roc(self, part: Membership) -> tuple[Markup, Markup]:
+        """The ROC curves, for wide windows and for phones."""
+        chart = figures.roc_chart(part, self.words)
+        return _drawn(chart, 620, 480), _drawn(chart, 380, 380)
+
+    def heat(self, accuracy: float) -> str:
+        """How strongly a cell is tinted: not at all where everything is right, up to ``DARKEST``."""
+        return f"{DARKEST * (1 - accuracy):.2f}"
+
+    def corruption(self, name: str) -> str:
+        """The name of a corruption in the page's language."""
+        key = f"corruption.{name}"
+        return self.words(key) if key in self.words else name
 
     @property
     def curve_attacks(self) -> str:
@@ -237,8 +199,21 @@ class _Page:
         ]
 
     @property
-    def flagged(self) -> list[tuple[Model, str, str]]:
-        return [(model, code, message) for model in self.summary.models for code, message in model.flags]
+    def flagged(self) -> list[tuple[str, Flag]]:
+        """Each warning with the model it is about."""
+        return [(part.name, flag) for part in self.summary.cautioned for flag in part.flags]
+
+    @property
+    def limits(self) -> list[str]:
+        """What the figures do not show, as far as they are here."""
+        words, summary = self.words, self.summary
+        found = []
+        if self.threats:
+            found += [words("limits.threat", threats=" / ".join(self.threats)), words("limits.empirical")]
+        found += [words(f"limits.{kind}") for kind in _LIMITED if getattr(summary, kind)]
+        if found:
+            found += [words("limits.samples"), words("limits.origin")]
+        return found
 
     @property
     def present(self) -> set[str]:
@@ -260,18 +235,9 @@ class _Page:
         return self.words(f"kind.{link.kind}")
 
 
-def _tiles(gallery: tuple[Sample, ...]) -> list[_Tile]:
-    factor = amplification(gallery)
-    return [
-        _Tile(
-            sample=sample,
-            original=data_uri(picture(sample.original)),
-            perturbation=data_uri(perturbation(sample, factor)),
-            adversarial=data_uri(picture(sample.adversarial)),
-            pixelated=max(sample.original.shape[1:]) < _PIXELATED,
-        )
-        for sample in gallery
-    ]
+def _both(charts: Sequence[LineChart]) -> list[tuple[Markup, Markup]]:
+    """Each chart for wide windows, and for phones."""
+    return [(_drawn(chart), _drawn(chart, 380, 330, direct=False)) for chart in charts]
 
 
 def _drawn(chart: LineChart, width: int = 760, height: int = 380, *, direct: bool = True) -> Markup:

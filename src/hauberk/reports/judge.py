@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from hauberk.reports.views import Model, Summary
+from hauberk.reports.views import Guess, Inversion, Inverted, Membership, Model, Summary
 
+AIMS = ("trigger_success", "source_as_target")  # what a poisoner may be after, besides plain damage
 _BROKEN, _WEAK, _PARTLY = 0.1, 0.5, 0.8  # shares of the right answers that withstood the attacks
 _MISLEADS = 0.2  # FGSM alone leaves this much more accuracy than the worst case
-_TERMS = ("clean", "adversarial", "threat", "radius", "worst", "interval", "training", "masking")
+_ALWAYS = ("clean", "interval")
+_EVASION = ("adversarial", "threat", "radius", "worst", "training", "masking")
 _ATTACK_TERMS = ("fgsm", "bim", "pgd", "apgd", "square")
 
 
@@ -33,9 +35,35 @@ def misled_by_fgsm(summary: Summary) -> list[tuple[Model, str, float]]:
     ]
 
 
+def strongest_guess(membership: Membership) -> Guess:
+    """The attack that finds most members at the loosest of the compared rates, then by area."""
+    loosest = max(membership.attacks[0].found)
+    return max(membership.attacks, key=lambda one: (one.found[loosest].value, one.auc.value))
+
+
+def clearest_inversion(inversion: Inversion) -> Inverted:
+    """The attack whose pictures the judge recognises most often, then by likeness."""
+    return max(inversion.attacks, key=lambda one: (one.recognised.value, one.mean_correlation))
+
+
 def terms(summary: Summary) -> list[str]:
     """The glossary's entries this report needs."""
     names = [row.name for model in summary.models for row in model.attacks]
     names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
     used = {name.casefold() for name in names}
-    return [*_TERMS, *(one for one in _ATTACK_TERMS if any(name.startswith(one) for name in used))]
+    evasion = summary.examined or summary.curves or summary.histories or not summary.others
+    return [
+        *_ALWAYS,
+        *(_EVASION if evasion else ()),
+        *(one for one in _ATTACK_TERMS if any(name.startswith(one) for name in used)),
+        *(term for kind, found in _OTHER_TERMS.items() if getattr(summary, kind) for term in found),
+    ]
+
+
+_OTHER_TERMS = {
+    "corruptions": ("corruption",),
+    "poisonings": ("poisoning", "trigger"),
+    "extractions": ("fidelity", "transfer"),
+    "memberships": ("membership", "false_alarms", "auc"),
+    "inversions": ("inversion", "correlation"),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hauberk.reports.views import Interval
+from hauberk.reports.views import Interval, Share
 
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 ABSENT = "–"
@@ -17,6 +17,11 @@ def percent(fraction: float | None) -> str:
 def interval(bounds: Interval) -> str:
     """``94.2–98.3 %``."""
     return f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}{_NARROW}%"
+
+
+def share(value: Share | None) -> str:
+    """``96.9 %``."""
+    return ABSENT if value is None else percent(value.value)
 
 
 def radius(eps: float) -> str:

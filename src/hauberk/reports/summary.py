@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
+from hauberk.reports import harm
 from hauberk.reports.fields import Fields, visible
-from hauberk.reports.images import decode
+from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
     AttackRow,
     Curve,
@@ -23,12 +24,17 @@ from hauberk.reports.views import (
     Sample,
     Single,
     Summary,
-    Threat,
 )
 
 MOST_PICTURES = 12  # of one gallery; more do not help a reader
 _HISTORIES = ("training", "hardening")
-_HUGE = 1e100  # a diverged loss may be large, but sums and scales of it must stay finite
+_ASKED = {  # the parameters that make two documents about one model answers to two questions
+    "corruptions": ("corruptions", "spatial"),
+    "poisoning": ("poisoner", "poisoner_seed", "architecture"),
+    "extraction": ("thief", "queries", "knowledge"),
+    "membership": ("attacks", "shadows"),
+    "inversion": ("attacks", "classes"),
+}
 T = TypeVar("T")
 
 
@@ -48,6 +54,11 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         curves=_read(chosen, _curve, "curve"),
         histories=_read(chosen, _history, *_HISTORIES),
         imports=_read(chosen, _import, "import"),
+        corruptions=_read(chosen, harm.corruptions, "corruptions"),
+        poisonings=_read(chosen, harm.poisoning, "poisoning"),
+        extractions=_read(chosen, harm.extraction, "extraction"),
+        memberships=_read(chosen, harm.membership, "membership"),
+        inversions=_read(chosen, harm.inversion, "inversion"),
         chain=_chain(documents, {one.digest for one in chosen}),
     )
 
@@ -69,47 +80,32 @@ def _latest(documents: list[Fields]) -> list[Fields]:
 def _question(document: Fields) -> str:
     """What a document answers: two with the same question are two answers, and the later one counts."""
     kind = document.text("kind")
-    parts: list[Any] = [kind, _name(document)]
+    parts: list[Any] = [kind, subject_name(document)]
     if kind in ("evaluation", "attack", "curve"):
-        parts.append(_threat(document).__dict__)
+        parts.append(threat(document).__dict__)
     if kind in ("attack", "curve"):
         parts.append(document.section("parameters").recipe("attack"))
+    if kind in _ASKED:
+        parameters = document.section("parameters")
+        parts += [None if parameters.absent(key) else parameters.raw(key) for key in _ASKED[kind]]
     return digest(parts)
-
-
-def _name(document: Fields) -> str:
-    return document.section("subject").text("name")
-
-
-def _model_digest(document: Fields) -> str:
-    return document.section("subject").maybe_text("digest") or ""
-
-
-def _threat(document: Fields) -> Threat:
-    threat = document.section("parameters").section("threat")
-    return Threat(
-        norm=threat.text("norm"),
-        eps=threat.number("eps", 0, _HUGE),
-        targeted=threat.flag("targeted"),
-        knowledge=threat.text("knowledge"),
-        queries=threat.maybe_count("queries"),
-    )
 
 
 def _model(document: Fields) -> Model:
     result = document.section("result")
     return Model(
-        name=_name(document),
-        digest=_model_digest(document),
-        threat=_threat(document),
+        name=subject_name(document),
+        digest=subject_digest(document),
+        threat=threat(document),
         samples=result.count("samples"),
         clean=result.fraction("clean_accuracy"),
         clean_interval=result.interval("clean_interval"),
         robust=result.fraction("robust_accuracy"),
         robust_interval=result.interval("robust_interval"),
         attacks=_attacks(result),
-        flags=tuple((flag.text("code"), flag.text("message")) for flag in result.sections("flags")),
+        flags=flags(result),
         gallery=_gallery(result),
+        spent=spent(result),
         evidence=document.digest,
     )
 
@@ -144,9 +140,7 @@ def _gallery(result: Fields) -> tuple[Sample, ...]:
 
 
 def _sample(one: Fields) -> Sample:
-    original, adversarial = decode(one.section("original")), decode(one.section("adversarial"))
-    if original.shape != adversarial.shape:
-        one.fail("adversarial", f"of the original's shape {original.shape}", adversarial.shape)
+    original, adversarial = alike(one, "original", "adversarial")
     return Sample(
         index=one.count("index"),
         label=one.label("label"),
@@ -163,9 +157,9 @@ def _single(document: Fields) -> Single:
     result = document.section("result")
     attack, recipe = document.section("parameters").recipe("attack")
     return Single(
-        name=_name(document),
-        digest=_model_digest(document),
-        threat=_threat(document),
+        name=subject_name(document),
+        digest=subject_digest(document),
+        threat=threat(document),
         attack=attack,
         recipe=recipe,
         samples=result.count("samples"),
@@ -176,7 +170,9 @@ def _single(document: Fields) -> Single:
         queries_mean=result.maybe_number("queries_mean", 0),
         distance_median=result.maybe_number("distance_median", 0),
         invalid=result.maybe_count("invalid") or 0,
+        flags=() if result.absent("flags") else flags(result),
         gallery=_gallery(result),
+        spent=spent(result),
         evidence=document.digest,
     )
 
@@ -186,8 +182,8 @@ def _curve(document: Fields) -> Curve:
     attack, recipe = document.section("parameters").recipe("attack")
     points = sorted(_point(one) for one in result.sections("points"))
     return Curve(
-        name=_name(document),
-        threat=_threat(document),
+        name=subject_name(document),
+        threat=threat(document),
         attack=attack,
         recipe=recipe,
         points=tuple(points),
@@ -197,14 +193,14 @@ def _curve(document: Fields) -> Curve:
 
 
 def _point(one: Fields) -> tuple[float, float, Interval]:
-    return one.number("eps", 0, _HUGE), one.fraction("accuracy"), one.interval("interval")
+    return one.number("eps", 0, HUGE), one.fraction("accuracy"), one.interval("interval")
 
 
 def _history(document: Fields) -> History:
     result = document.section("result")
     epochs = sorted((_epoch(one) for one in result.sections("history")), key=lambda row: row.epoch)
     return History(
-        name=_name(document),
+        name=subject_name(document),
         kind=document.text("kind"),
         method=document.section("parameters").maybe_text("method"),
         epochs=tuple(epochs),
@@ -217,7 +213,7 @@ def _history(document: Fields) -> History:
 def _epoch(row: Fields) -> Epoch:
     return Epoch(
         epoch=row.count("epoch"),
-        loss=row.maybe_number("loss", -_HUGE, _HUGE),
+        loss=row.maybe_number("loss", -HUGE, HUGE),
         train_accuracy=row.maybe_number("train_accuracy", 0, 1),
         held_out_accuracy=row.maybe_number("held_out_accuracy", 0, 1),
         held_out_robust=row.maybe_number("held_out_robust", 0, 1),
@@ -229,7 +225,7 @@ def _epoch(row: Fields) -> Epoch:
 def _import(document: Fields) -> Import:
     result = document.section("result")
     return Import(
-        name=_name(document),
+        name=subject_name(document),
         format=document.section("parameters").text("format"),
         largest_difference=result.number("largest_difference", 0),
         probes=result.count("probes"),
@@ -247,7 +243,7 @@ def _link(document: Fields, *, shown: bool) -> Link:
     versions = document.section("versions")
     return Link(
         kind=document.text("kind"),
-        name=_name(document),
+        name=subject_name(document),
         digest=document.digest,
         parents=document.texts("parents"),
         seed=document.maybe_count("seed"),

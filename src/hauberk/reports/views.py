@@ -9,6 +9,15 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]  # (channel, height, width); 0 is the lower bound of the valid range, 255 the upper
 Interval = tuple[float, float]
+Spent = tuple[tuple[int, float], ...]  # (queries, accuracy left once so many were spent on each sample)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of samples with its 95 % interval."""
+
+    value: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """Why a figure may mislead, and the attacks that the evaluation added in answer."""
+
+    code: str
+    message: str
+    tried: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """One ``evaluation``: a model under a threat."""
 
@@ -68,8 +86,9 @@ class Model:
     robust: float
     robust_interval: Interval
     attacks: tuple[AttackRow, ...]
-    flags: tuple[tuple[str, str], ...]
+    flags: tuple[Flag, ...]
     gallery: tuple[Sample, ...]
+    spent: Spent
     evidence: str
 
     def alone(self, attack: str) -> float | None:
@@ -94,7 +113,9 @@ class Single:
     queries_mean: float | None
     distance_median: float | None
     invalid: int
+    flags: tuple[Flag, ...]
     gallery: tuple[Sample, ...]
+    spent: Spent
     evidence: str
 
 
@@ -150,6 +171,227 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Corruption:
+    """One kind of accident; ``severities`` holds the accuracy at each severity measured, from 1 to 5."""
+
+    name: str
+    family: str
+    accuracy: float
+    severities: dict[int, Share]
+
+
+@dataclass(frozen=True)
+class Spatial:
+    """Accuracy when rotation and shift of each sample are chosen to do harm."""
+
+    worst: Share
+    rotation: Share
+    shift: Share
+    placements: int
+    degrees: float
+    reach: float
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """One sample under one corruption."""
+
+    name: str
+    severity: int
+    label: str
+    prediction: str
+    image: Pixels
+
+
+@dataclass(frozen=True)
+class Corruptions:
+    """One ``corruptions``: a model under accidents; ``mean`` is None where no common one was measured."""
+
+    name: str
+    digest: str
+    samples: int
+    clean: Share
+    rows: tuple[Corruption, ...]
+    mean: float | None
+    mce: float | None
+    relative_mce: float | None
+    spatial: Spatial | None
+    flags: tuple[Flag, ...]
+    original: Pixels | None
+    gallery: tuple[Corrupted, ...]
+    evidence: str
+
+    @property
+    def severities(self) -> list[int]:
+        """The columns of the table."""
+        return sorted({severity for row in self.rows for severity in row.severities})
+
+    @property
+    def hardest(self) -> Corruption:
+        return min(self.rows, key=lambda row: row.accuracy)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a model makes of test images, learnt from clean or poisoned data; None is what does not apply."""
+
+    accuracy: Share
+    trigger_success: Share | None
+    trigger_elsewhere: Share | None
+    source_as_target: Share | None
+
+
+@dataclass(frozen=True)
+class PoisonedSample:
+    """One training sample, before and after the poisoner touched it."""
+
+    index: int
+    label: str
+    poisoned_label: str
+    original: Pixels
+    poisoned: Pixels
+
+
+@dataclass(frozen=True)
+class Poisoning:
+    """One ``poisoning``: the same network, learnt from clean and from poisoned data."""
+
+    name: str
+    digest: str
+    poisoner: str
+    recipe: str
+    source: str | None
+    target: str | None
+    trigger: str | None
+    samples: int
+    touched: int
+    images_changed: int
+    labels_changed: int
+    rate: float
+    test_samples: int
+    before: Learnt
+    after: Learnt
+    gallery: tuple[PoisonedSample, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Theft:
+    """A surrogate learnt from so many answers: how often it agrees with its victim, and with the truth."""
+
+    queries: int
+    fidelity: Share
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """Adversarial samples made on a surrogate, tried on its victim; None where there was nothing to attack."""
+
+    attack: str
+    threat: Threat
+    attacked: int
+    fooled: int
+    share: float | None
+    interval: Interval
+    noise_share: float | None
+    invalid: int
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One ``extraction``; the last of ``points`` had the whole budget."""
+
+    name: str
+    digest: str
+    victim: str
+    thief: str
+    recipe: str
+    knowledge: str
+    samples: int
+    queries: int
+    victim_accuracy: Share
+    accuracy: Share
+    fidelity: Share
+    points: tuple[Theft, ...]
+    transfer: CarriedOver
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One membership attack; ``found`` holds the share of members found at a rate of false alarms."""
+
+    name: str
+    recipe: str
+    auc: Share
+    found: dict[float, Share]
+    balanced_accuracy: float
+    roc: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One ``membership``: who is recognised as part of the training data. ``blind`` never asks the model."""
+
+    name: str
+    digest: str
+    members: int
+    non_members: int
+    member_accuracy: float
+    non_member_accuracy: float
+    shadows: int
+    attacks: tuple[Guess, ...]
+    blind: Share | None
+    flags: tuple[Flag, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What an inversion made of one class, beside the mean of the class."""
+
+    attack: str
+    label: str
+    prediction: str
+    picture: Pixels
+    mean: Pixels
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """One inversion, judged: correlations from -1 to 1, means over the classes."""
+
+    name: str
+    recipe: str
+    recognised: Share
+    matched: Share
+    mean_correlation: float
+    other_correlation: float
+    start_correlation: float
+    nearest_member: float
+    nearest_fresh: float
+    gradients: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """One ``inversion``; ``random`` and ``random_correlation`` are what noise gets from the same judge."""
+
+    name: str
+    digest: str
+    classes: int
+    judge_accuracy: float
+    attacks: tuple[Inverted, ...]
+    random: Share
+    random_correlation: float
+    flags: tuple[Flag, ...]
+    gallery: tuple[Portrait, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Link:
     """One document of the chain; ``shown`` is False when a later one took its place in the report."""
 
@@ -173,6 +415,11 @@ class Summary:
     curves: tuple[Curve, ...]
     histories: tuple[History, ...]
     imports: tuple[Import, ...]
+    corruptions: tuple[Corruptions, ...]
+    poisonings: tuple[Poisoning, ...]
+    extractions: tuple[Extraction, ...]
+    memberships: tuple[Membership, ...]
+    inversions: tuple[Inversion, ...]
     chain: tuple[Link, ...]
 
     @property
@@ -181,8 +428,19 @@ class Summary:
         return (*self.models, *self.singles)
 
     @property
+    def others(self) -> tuple[Corruptions | Poisoning | Extraction | Membership | Inversion, ...]:
+        """What else was asked of models than whether an attacker can change their answers."""
+        return (*self.corruptions, *self.poisonings, *self.extractions, *self.memberships, *self.inversions)
+
+    @property
+    def cautioned(self) -> tuple[Model | Single | Corruptions | Membership | Inversion, ...]:
+        """All whose evidence says of itself why it may mislead."""
+        return (*self.models, *self.singles, *self.corruptions, *self.memberships, *self.inversions)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every model's name, in the order of the evidence: one colour each, the same in all charts."""
         names = [part.name for part in self.examined]
         names += [curve.name for curve in self.curves] + [history.name for history in self.histories]
+        names += [part.name for part in self.others]
         return tuple(dict.fromkeys(names))

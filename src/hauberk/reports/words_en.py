@@ -23,6 +23,39 @@ ENGLISH: dict[str, str] = {
     "verdict.worst": "worst case",
     "verdict.under": "under {attack} alone",
     "verdict.interval": "95 % interval {interval} · samples: {samples}",
+    "verdict.samples": "samples: {samples}",
+    "verdict.interval_alone": "95 % interval {interval}",
+    "verdict.under_corruptions": "on average over common corruptions",
+    "verdict.under_corruption": "under {name}",
+    "verdict.corruptions": "Without any attacker, common corruptions take accuracy from {clean} to {mean} on "
+    "average. Of all tried, the hardest is {name}: {hardest}.",
+    "verdict.corruptions_some": "Without any attacker, {name} takes accuracy from {clean} to {hardest}, the "
+    "lowest of the corruptions tried.",
+    "verdict.spatial": " Turned and shifted for the worst, {worst} remain.",
+    "verdict.under_trigger_success": "of stamped images obey the trigger",
+    "verdict.under_source_as_target": "of the source class are read as the target",
+    "verdict.under_accuracy": "accuracy after poisoning",
+    "verdict.poisoning_trigger_success": "{poisoner} touched {rate} of the training data. Images of {source} "
+    "that carry the trigger are now read as {target} in {after} of cases (before: {before}), while accuracy "
+    "on clean images is {clean_after} (before: {clean_before}).",
+    "verdict.poisoning_source_as_target": "{poisoner} touched {rate} of the training data. Images of {source} "
+    "are now read as {target} in {after} of cases (before: {before}), while accuracy is {clean_after} "
+    "(before: {clean_before}).",
+    "verdict.poisoning_accuracy": "{poisoner} touched {rate} of the training data: accuracy goes from "
+    "{before} to {after}.",
+    "verdict.under_fidelity": "agreement with the victim",
+    "verdict.extraction": "With {queries} queries, a copy of {victim} was made that gives the same answer on "
+    "{fidelity} of test images.",
+    "verdict.transfer": " Of the adversarial samples made on the copy, {share} fool the victim.",
+    "verdict.under_membership": "of the members found at 1 % false alarms",
+    "verdict.membership": "The strongest attack, {attack}, recognises {found} of the training samples while "
+    "it falsely accuses at most 1 % of the others; at 0.1 % it recognises {strict} (area under the curve "
+    "{auc}). Guessing would find 1 % and 0.1 %.",
+    "verdict.under_inversion": "of the pictures recognised by the judge",
+    "verdict.inversion": "From the model alone, {attack} drew one picture for each class. A judge that is "
+    "right on {judge} of real images recognises {recognised} of them; of noise, {noise}.",
+    "class": "class {label}",
+    "class.other": "other classes",
     "verdict.flags": "Warnings about these figures: {count}",
     # threats
     "threat": "{norm} radius {eps}",
@@ -98,6 +131,112 @@ ENGLISH: dict[str, str] = {
     "only.",
     "singles.accuracy": "Accuracy",
     "singles.distance": "Median distance",
+    # accuracy against queries
+    "queries.heading": "Accuracy against queries",
+    "queries.lead": "The share still right once so many forward passes were spent on each sample, as counted "
+    "by the verdicts. A model is left out where they cannot tell, because several attacks saw every sample.",
+    "queries.title": "Accuracy against queries spent",
+    "queries.title_singles": "Accuracy against queries spent by one attack",
+    "queries.x": "queries spent on a sample (logarithmic)",
+    # corruptions
+    "corruptions.heading": "Accidents: noise, blur, weather, compression",
+    "corruptions.lead": "Accuracy at each severity; point at a cell for its 95 % interval. The stronger the "
+    "tint, the lower the accuracy. Corruptions are drawn at random, so this is an average and no worst case.",
+    "corruptions.corruption": "Corruption",
+    "corruptions.mean": "Mean",
+    "corruptions.none": "none",
+    "corruptions.mean_of": "Mean over the common corruptions: {mean} (clean: {clean}).",
+    "corruptions.mce": "Errors relative to the reference model's (mCE): {mce}; without the clean errors "
+    "(relative mCE): {relative}.",
+    "corruptions.spatial": "The worst of {placements} placements, rotated up to {degrees}° and shifted up to "
+    "{reach} of the side: {worst} ({interval}). Rotation alone {rotation}, shift alone {shift}.",
+    "corruptions.alt": "{name}, severity {severity}, read as {prediction}",
+    "corruption.gaussian_noise": "Gaussian noise",
+    "corruption.shot_noise": "shot noise",
+    "corruption.impulse_noise": "impulse noise",
+    "corruption.salt_and_pepper": "salt and pepper",
+    "corruption.defocus_blur": "defocus blur",
+    "corruption.glass_blur": "glass blur",
+    "corruption.motion_blur": "motion blur",
+    "corruption.zoom_blur": "zoom blur",
+    "corruption.snow": "snow",
+    "corruption.frost": "frost",
+    "corruption.fog": "fog",
+    "corruption.brightness": "brightness",
+    "corruption.contrast": "contrast",
+    "corruption.elastic_transform": "elastic transform",
+    "corruption.pixelate": "pixelation",
+    "corruption.jpeg_compression": "JPEG compression",
+    "corruption.rotation": "rotation",
+    "corruption.shift": "shift",
+    # poisoning
+    "poisoning.heading": "Poisoned training data",
+    "poisoning.lead": "The same network learnt once from clean and once from poisoned data; both were asked "
+    "about the same test images.",
+    "poisoning.facts": "Touched: {touched} of {samples} ({rate}) · images changed: {images} · labels changed: "
+    "{labels}",
+    "poisoning.target": "target class: {target}",
+    "poisoning.source": "source class: {source}",
+    "poisoning.asked": "On test images",
+    "poisoning.before": "Clean data",
+    "poisoning.after": "Poisoned data",
+    "poisoning.accuracy": "Right",
+    "poisoning.trigger_success": "Stamped with the trigger: read as the target",
+    "poisoning.trigger_elsewhere": "Stamped, of other classes than the source: read as the target",
+    "poisoning.source_as_target": "Of the source class, without trigger: read as the target",
+    "poisoning.poisoned": "poisoned",
+    "poisoning.label": "label {label}",
+    "poisoning.alt": "sample {index} as the poisoner left it, label {label}",
+    # extraction
+    "extraction.heading": "Stolen copies",
+    "extraction.lead": "How often a copy that was learnt from a model's answers agrees with it on images the "
+    "thief has not seen. Shaded: 95 % interval. A more patient thief may do better: read it as a lower bound.",
+    "extraction.title": "Agreement with {victim} against queries",
+    "extraction.x": "queries (logarithmic)",
+    "extraction.y": "agreement",
+    "extraction.copy": "Copy",
+    "extraction.victim": "Victim",
+    "extraction.queries": "Queries",
+    "extraction.victim_accuracy": "Victim right",
+    "extraction.accuracy": "Copy right",
+    "extraction.fidelity": "They agree",
+    "extraction.transfer": "Fooled by carried-over samples",
+    "extraction.harm": "{name}: {attack} on the copy ({threat}) fooled the victim on {fooled} of {attacked} "
+    "images; noise of the same size on {noise}.",
+    # membership
+    "membership.heading": "Who was in the training data",
+    "membership.lead": "How many members an attack finds against how many others it falsely accuses, both "
+    "axes logarithmic from the smallest rate that this many others can show. Dashed: guessing. What counts is "
+    "the left: a few people named without error are a breach, even where the area is near one half.",
+    "membership.facts": "Members: {members} · others: {others} · accuracy on members: {inside} · on others: "
+    "{outside} · shadow models: {shadows}",
+    "membership.title": "{name}: members found against false alarms",
+    "membership.x": "false alarms among the others",
+    "membership.y": "members found",
+    "membership.auc": "Area under the curve",
+    "membership.strict": "Found at 0.1 % false alarms",
+    "membership.loose": "Found at 1 % false alarms",
+    "membership.balanced": "Best balanced accuracy",
+    "membership.blind": "without the model",
+    "membership.blind_recipe": "a baseline that never asks the model; above one half, the groups differ in "
+    "kind",
+    # inversion
+    "inversion.heading": "Pictures drawn out of a model",
+    "inversion.lead": "One picture for each class, below the mean training image of the class. The judge is "
+    "another classifier. Only a likeness to training images well above that to fresh images speaks of a "
+    "person.",
+    "inversion.facts": "Classes: {classes} · the judge is right on {judge} of the training images",
+    "inversion.mean": "mean",
+    "inversion.picture": "drawn out",
+    "inversion.alt_mean": "mean training image of class {label}",
+    "inversion.alt": "what the attack drew of class {label}, read by the judge as {prediction}",
+    "inversion.recognised": "Judge recognises",
+    "inversion.matched": "Most like its own mean",
+    "inversion.own": "Correlation, own mean",
+    "inversion.other": "Best other mean",
+    "inversion.member": "Nearest training image",
+    "inversion.fresh": "Nearest fresh image",
+    "inversion.noise": "noise",
     # training
     "training.heading": "How the models were trained",
     "training.caption": "{name} · {kind}",
@@ -125,6 +264,20 @@ ENGLISH: dict[str, str] = {
     "flag.HB101": "Vanishing gradients",
     "flag.HB102": "One step beats many",
     "flag.HB103": "Few samples",
+    "flag.HB104": "Randomised outputs",
+    "flag.HB105": "Softmax in the way",
+    "flag.HB106": "A black box beats the white box",
+    "flag.HB107": "The radius has no effect",
+    "flag.HB108": "Not all fall when everything is allowed",
+    "flag.HB109": "Transfer beats the white box",
+    "flag.HB110": "The training said more",
+    "flag.HB111": "Restarts still gain",
+    "flag.HB301": "Too few to see low rates",
+    "flag.HB302": "Told apart without the model",
+    "flag.HB303": "Not split at random",
+    "flag.HB304": "Shadow models learn otherwise",
+    "flag.HB305": "The judge errs often",
+    "flags.tried": "Added in answer: {attacks}.",
     "flags.none": "None of the checks in the evaluation raised a warning.",
     # limits
     "limits.heading": "What these figures do not show",
@@ -132,6 +285,16 @@ ENGLISH: dict[str, str] = {
     "rotated images or a patch stuck on the object are other questions.",
     "limits.empirical": "The figures are empirical, not certified: an attack that fails proves nothing, and "
     "a stronger or adaptive one may bring the worst case down. Read it as an upper bound.",
+    "limits.corruptions": "Accuracy under corruptions is an average over accidents: no worst case, and no "
+    "promise about an accident that is not in the table.",
+    "limits.poisonings": "Poisoning was measured on one network with one seed. Another training may suffer "
+    "more or less, and small differences of accuracy may be the seed's.",
+    "limits.extractions": "The agreement of a stolen copy is a lower bound: another thief, more queries or a "
+    "better pool may steal more.",
+    "limits.memberships": "What membership attacks found is a lower bound on what leaks. The intervals speak "
+    "of the samples, not of another training of the same network.",
+    "limits.inversions": "A picture like the mean of a class is nobody's picture; and where the attacks tried "
+    "drew nothing, another may.",
     "limits.samples": "The intervals cover which samples happened to be drawn. They do not cover data "
     "unlike these samples, nor attacks that were not tried.",
     "limits.origin": "A digest shows that a document was not changed by accident. Who made it, only a "
@@ -155,6 +318,11 @@ ENGLISH: dict[str, str] = {
     "kind.evaluation": "evaluation",
     "kind.attack": "attack",
     "kind.curve": "curve",
+    "kind.corruptions": "corruptions",
+    "kind.poisoning": "poisoning",
+    "kind.extraction": "extraction",
+    "kind.membership": "membership inference",
+    "kind.inversion": "inversion",
     # glossary
     "glossary.heading": "Terms",
     "glossary.clean": "Clean accuracy",
@@ -191,6 +359,30 @@ ENGLISH: dict[str, str] = {
     "glossary.apgd.text": "PGD that chooses its own step size; the core of AutoAttack.",
     "glossary.square": "Square attack",
     "glossary.square.text": "Changes random squares and keeps what helps; needs scores, no gradients.",
+    "glossary.corruption": "Common corruptions",
+    "glossary.corruption.text": "Fifteen kinds of noise, blur, weather and compression at five severities, "
+    "after Hendrycks and Dietterich.",
+    "glossary.poisoning": "Poisoning",
+    "glossary.poisoning.text": "Changing training data so that the model that learns from them goes wrong.",
+    "glossary.trigger": "Trigger",
+    "glossary.trigger.text": "A mark that makes a poisoned model give the answer the attacker wants.",
+    "glossary.fidelity": "Agreement (fidelity)",
+    "glossary.fidelity.text": "Share of test images on which a copy answers as its victim, right or wrong.",
+    "glossary.transfer": "Carried-over samples",
+    "glossary.transfer.text": "Adversarial examples made on one model and tried on another.",
+    "glossary.membership": "Membership inference",
+    "glossary.membership.text": "Telling whether a record was in a model's training data.",
+    "glossary.false_alarms": "False alarms",
+    "glossary.false_alarms.text": "Share of non-members that an attack takes for members (false-positive "
+    "rate).",
+    "glossary.auc": "Area under the curve",
+    "glossary.auc.text": "Chance that a member's score is above a non-member's: one half is guessing. Its "
+    "interval is Newcombe's.",
+    "glossary.inversion": "Model inversion",
+    "glossary.inversion.text": "Drawing pictures of what a model takes for a class, out of the model itself.",
+    "glossary.correlation": "Correlation",
+    "glossary.correlation.text": "Likeness of two images' values, blind to brightness and contrast: 1 is the "
+    "same, 0 is nothing in common.",
     # end
     "command.heading": "Repeat this",
     "command.lead": "This command made the run. Figures repeat from the seeds in the evidence; times do not.",

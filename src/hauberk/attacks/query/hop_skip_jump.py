@@ -108,7 +108,8 @@ class HopSkipJump(WalkFromNoise):
         even = isinstance(walk.problem.geometry, Linf)
         way = streams.uniform(size) * 2 - 1 if even else streams.normal(size)
         length = way.flatten(2).norm(dim=2)
-        return way / length.view(*length.shape, *([1] * (len(size) - 1)))
+        unit: Tensor = way / length.view(*length.shape, *([1] * (len(size) - 1)))
+        return unit
 
     def _step(self, walk: Walk, rows: Tensor, way: Tensor, number: int, tolerance: float) -> None:
         """Half as far until adversarial, then back to the boundary."""

@@ -15,7 +15,7 @@ from hauberk.evaluation.journal import Journal
 from hauberk.models import Classifier
 
 
-class Hunt:
+class Campaign:
     """Runs stages on a board and remembers what each did.
 
     ``rows`` are in the order run; ``stages`` beside them.
