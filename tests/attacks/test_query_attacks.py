@@ -48,13 +48,19 @@ class Counter(nn.Module):
     def __init__(self, inner: nn.Module, look: Callable[[Tensor], None] = lambda x: None) -> None:
         super().__init__()
         self.inner, self.look = inner, look
-        self.asked = 0
+        self.sheet = [0]
 
-    def __deepcopy__(self, memo: object) -> Counter:
-        return self
+    @property
+    def asked(self) -> int:
+        return self.sheet[0]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Counter:
+        copied = Counter(copy.deepcopy(self.inner, memo), self.look)
+        copied.sheet = self.sheet
+        return copied.train(self.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.asked += len(x)
+        self.sheet[0] += len(x)
         self.look(x)
         logits: Tensor = self.inner(x)
         return logits
@@ -84,14 +90,14 @@ def test_budgets_are_obeyed_exactly(
         (attack, ThreatModel(geometry, queries=budget)),
         (replace(attack, queries=budget), ThreatModel(geometry)),
     ):
-        sheet.asked = 0
+        sheet.sheet[0] = 0
         together = ask(model, images, labels, threat)
         assert sheet.asked == int(together.queries.sum()) + overhead(6)
         assert int(together.queries.max()) <= budget
         assert int(together.queries.min()) >= 1
     # each sample by itself: the sum above hides nothing
     for one in range(2):
-        sheet.asked = 0
+        sheet.sheet[0] = 0
         alone = attack(model, images[one:][:1], labels[one:][:1], ThreatModel(geometry, queries=budget))
         assert sheet.asked == int(alone.queries) + overhead(1)
 

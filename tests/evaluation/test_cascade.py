@@ -119,7 +119,7 @@ def test_there_is_a_cascade_for_every_geometry(
         (L2(1.0), "labels", {"surfree", "hop-skip-jump"}),
         (L2(1.0), "scores", {"square"}),
     ],
-    ids=lambda one: str(one),
+    ids=["linf-scores", "linf-labels", "l2-labels", "l2-scores"],
 )
 def test_black_boxes_use_what_they_may(
     geometry: Geometry, knowledge: str, names: set[str], plain: Classifier, digits: Dataset
