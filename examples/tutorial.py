@@ -15,7 +15,7 @@ from hauberk.defenses import AdversarialTraining, FGSMAugmentation
 from hauberk.models.training import TrainingPlan
 
 name = sys.argv[1] if len(sys.argv) > 1 else "mnist"
-threat = hauberk.Linf(0.3 if name == "mnist" else 0.17)
+threat = hauberk.Linf(0.3 if name == "mnist" else 0.165)
 
 train_set = hauberk.datasets.load(name, split="train")
 test_set = hauberk.datasets.load(name, split="test").head(300)

@@ -90,7 +90,7 @@ ENGLISH: dict[str, str] = {
     "gallery.held": "still {prediction}",
     "gallery.truth": "is {label}",
     "gallery.by": "{attack}",
-    "gallery.distance": "distance {distance}",
+    "gallery.distance": "by {distance}",
     "gallery.alt_original": "sample {index}, class {label}, unchanged",
     "gallery.alt_perturbation": "what was added to sample {index}",
     "gallery.alt_adversarial": "sample {index} after the attack, read as {prediction}",
