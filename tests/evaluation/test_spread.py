@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from hauberk.attacks import APGD, PGD
-from hauberk.compute import Processes, Ray, Workers
+from hauberk.compute import Processes, Workers
 from hauberk.core.errors import ConfigError
 from hauberk.datasets import Dataset
 from hauberk.evaluation import Evaluation, Stage, evaluate, pieces
@@ -60,11 +63,23 @@ def _two_classes() -> Classifier:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves log files and sockets to the collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ray(hardened: Classifier, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray(hardened_package: Path, tmp_path: Path) -> None:
+    """In processes of their own: a process keeps the token of the first Ray it has seen."""
     if not os.environ.get("HAUBERK_CI"):  # there, nothing may be skipped
         pytest.importorskip("ray", reason="Ray is missing; pip install 'hauberk[ray]'")
-    alone = spread(None, hardened, digits)
-    monkeypatch.setattr(pieces, "_PIECE", 20)
-    compare(spread(Ray(), hardened, digits), alone)
+
+    def verdicts(workers: str) -> list[dict[str, object]]:
+        said = subprocess.run(
+            [
+                sys.executable, "-m", "hauberk", "evaluate", str(hardened_package), "--data", "digits",
+                "--eps", "0.2", "--samples", "60", "--seed", "6", "--workers", workers, "--json",
+                "--evidence", str(tmp_path),
+            ],
+            capture_output=True, text=True, check=True, timeout=400,
+        )  # fmt: skip
+        found: list[dict[str, object]] = json.loads(said.stdout)["verdicts"]
+        return found
+
+    pairs = list(zip(verdicts("ray"), verdicts("1"), strict=True))
+    assert len(pairs) == 60
+    assert sum(one["status"] != other["status"] for one, other in pairs) <= 1
