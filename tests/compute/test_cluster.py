@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import compute_jobs as jobs
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from hauberk.compute import Here, Ray
+from hauberk.compute.cluster import _connect
 from hauberk.core.errors import BudgetExceeded, ConfigError, DependencyMissing, EnvironmentFailure
 from hauberk.datasets import Dataset
 
@@ -32,6 +34,36 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(DependencyMissing) as caught:
         list(Ray().map(jobs.power, range(3), shared=2))
     assert caught.value.hint == "pip install 'hauberk[ray]'"
+
+
+class Aborting:
+    """Ray, as far as joining goes; its head lets the first clients down."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.calls = failures, 0
+
+    def init(self, address: str, **settings: Any) -> None:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise ConnectionAbortedError(
+                "Initialization failure from server:\nStarting Ray client server failed."
+            )
+
+    def shutdown(self) -> None:
+        pass
+
+
+def test_a_client_server_that_dies_at_birth_is_asked_for_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"ray://127.0.0.1:{head.getsockname()[1]}"
+        patient, hopeless = Aborting(2), Aborting(9)
+        _connect(patient, address, alone=False)
+        assert patient.calls == 3
+        with pytest.raises(EnvironmentFailure, match="could not be joined: Starting Ray client server failed"):
+            _connect(hopeless, address, alone=False)
+        assert hopeless.calls == 3
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ result = attack(classifier, images, labels, Linf(0.3), seed=1)
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from hauberk.attacks.advgan import AdvGAN, AdvGANPlan, TrainedGenerator, train_advgan
@@ -29,7 +28,7 @@ from hauberk.attacks.pgd import BIM, MIFGSM, PGD
 from hauberk.attacks.query import NES, SPSA, Boundary, HopSkipJump, RayS, SimBA, Square, SurFree
 from hauberk.attacks.result import AttackResult
 from hauberk.attacks.sparse import SparsePGD
-from hauberk.core.errors import check_known
+from hauberk.core.settings import configure
 
 ATTACKS: dict[str, type[Attack]] = {
     one.name: one
@@ -70,10 +69,7 @@ def make(name: str, **settings: Any) -> Attack:
         UnknownName: no such attack, or no such setting.
         ConfigError: a setting out of range.
     """
-    check_known([name], ATTACKS, what="attack", where="attacks.make")
-    kind = ATTACKS[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"attack {name}")
-    return kind(**settings)
+    return configure(ATTACKS, name, settings, what="attack", where="attacks.make")
 
 
 __all__ = [

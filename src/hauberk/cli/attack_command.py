@@ -52,6 +52,7 @@ def command(
 ) -> None:
     """Attack a model package with one attack; the figures are the judge's, not the attack's."""
     from hauberk import attacks, datasets
+    from hauberk.core.settings import check_settings
     from hauberk.evaluation import attack_report
     from hauberk.models import load
 
@@ -60,7 +61,8 @@ def command(
     attack = None if name == "advgan" else attacks.make(name, **given)
     model = load(package, device=common.check_device(device))
     if attack is None:  # a generator is trained first, for this model and threat
-        plan = attacks.AdvGANPlan(**common.known_settings(attacks.AdvGANPlan, given, "attack advgan"))
+        check_settings(attacks.AdvGANPlan, given, where="attack advgan")
+        plan = attacks.AdvGANPlan(**given)
         attack = attacks.train_advgan(
             model, datasets.load(data), threat, plan, seed=seed, progress=common.Bars()
         )

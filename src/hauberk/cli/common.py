@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hauberk.core.errors import ConfigError, EnvironmentFailure, check_known
+from hauberk.core.errors import ConfigError, EnvironmentFailure
 from hauberk.core.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -102,10 +102,11 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     return result
 
 
-def known_settings(kind: type, settings: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The settings, each of which is a field of the dataclass ``kind``."""
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=where)
-    return settings
+def split_settings(settings: Mapping[str, Any], kind: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that are fields of the dataclass ``kind``, and all others."""
+    names = {one.name for one in fields(kind)}
+    own = {key: value for key, value in settings.items() if key in names}
+    return own, {key: value for key, value in settings.items() if key not in names}
 
 
 def add_options(settings: Mapping[str, Any], **options: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -78,9 +78,8 @@ def command(
     if eps is None and norm != "linf":
         raise ConfigError(f"--norm {norm} needs --eps, a radius in that norm")
     given = common.add_options(common.parse_settings(settings), architecture=arch)
-    plan_keys = {one.name for one in fields(TrainingPlan)}
-    thief = make_thief(method, **{key: value for key, value in given.items() if key not in plan_keys})
-    plan = common.add_options({key: given[key] for key in given if key in plan_keys}, epochs=epochs)
+    learning, own = common.split_settings(given, TrainingPlan)
+    thief, plan = make_thief(method, **own), common.add_options(learning, epochs=epochs)
     thief = replace(thief, plan=replace(thief.plan, **plan))
     if "epochs" in plan and "least_steps" not in given:
         thief = replace(thief, least_steps=1)  # whoever names the epochs gets just so many

@@ -132,17 +132,17 @@ def _membership(
     seed: int,
     device: str,
 ) -> Evidence:
-    from dataclasses import fields, replace
+    from dataclasses import replace
 
     from hauberk import datasets
     from hauberk.attacks.inference import make_membership
-    from hauberk.core.errors import check_known
+    from hauberk.core.settings import check_settings
     from hauberk.evaluation.membership import learnt_how, membership_report, trained_on
     from hauberk.models import load
     from hauberk.models.training import TrainingPlan
 
     attacks = [make_membership(name) for name in names]
-    check_known(settings, [one.name for one in fields(TrainingPlan)], what="setting", where="the training plan")
+    check_settings(TrainingPlan, settings, where="the training plan")
     if package is not None:
         target = load(package, device=common.check_device(device))
         inside, outside = trained_on(target, datasets.load(data)), datasets.load(data, split="test")

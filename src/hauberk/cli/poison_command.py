@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +74,8 @@ def command(
     given = common.add_options(
         common.parse_settings(settings), rate=rate, target=target, source=source, epochs=epochs
     )
-    plan_keys = {one.name for one in fields(TrainingPlan)}
-    poisoner = poisoning.make(method, **{key: value for key, value in given.items() if key not in plan_keys})
-    plan = TrainingPlan(**{key: value for key, value in given.items() if key in plan_keys})
+    learning, own = common.split_settings(given, TrainingPlan)
+    poisoner, plan = poisoning.make(method, **own), TrainingPlan(**learning)
     _check_out(out, force)
     common.check_device(device)
     clean, test = datasets.load(data).head(samples), datasets.load(data, split="test")

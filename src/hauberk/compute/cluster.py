@@ -23,6 +23,7 @@ _LOCAL = "local"
 _CLIENT = "ray://"
 _CLIENT_PORT = 10001  # Ray's own default
 _REACH_S = 10.0  # Ray itself would try for a minute
+_ATTEMPTS = 3
 
 # Read by Ray when it is imported. The first makes a Ray of one machine listen on loopback alone, on Linux too,
 # where Ray would otherwise open its ports to the network.
@@ -162,12 +163,21 @@ def _connect(ray: Any, address: str, alone: bool) -> None:
     if address not in (_LOCAL, "auto"):
         _reach(address)
     try:
-        ray.init(
-            address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({"include_dashboard": False} if alone else {}),
-        )
+        for more in reversed(range(_ATTEMPTS)):
+            try:
+                ray.init(
+                    address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **({"include_dashboard": False} if alone else {}),
+                )
+                return
+            except (
+                ConnectionAbortedError
+            ):  # the head forks a server for each client, which now and then dies at birth
+                ray.shutdown()
+                if not more:
+                    raise
     except ImportError as error:
         raise DependencyMissing.extra("the Ray client", "ray") from error
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
-from hauberk.core.errors import check_known
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import configure
 from hauberk.datasets import Dataset
 from hauberk.defenses.adversarial import AdversarialTraining
 from hauberk.defenses.augmentation import FGSMAugmentation
@@ -27,10 +27,7 @@ def make(name: str, *, epochs: int | None = None, **settings: Any) -> Defense:
         UnknownName: no such defence, or no such setting.
         ConfigError: a setting out of range.
     """
-    check_known([name], DEFENSES, what="method", where="defenses.make")
-    kind = DEFENSES[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"method {name}")
-    defense = kind(**settings)
+    defense = configure(DEFENSES, name, settings, what="method", where="defenses.make")
     return defense if epochs is None else replace(defense, plan=replace(defense.plan, epochs=epochs))
 
 

@@ -8,7 +8,6 @@ The thief hands out a surrogate; how well it imitates the victim is for ``hauber
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from hauberk.attacks.extraction.choices import AdaptiveChoice, Choice, RandomChoice, UncertainChoice
@@ -17,7 +16,7 @@ from hauberk.attacks.extraction.knockoff import KnockoffNets
 from hauberk.attacks.extraction.thief import Attempt, Round, Theft, Thief
 from hauberk.attacks.extraction.transcript import Transcript
 from hauberk.attacks.extraction.victim import Victim
-from hauberk.core.errors import check_known
+from hauberk.core.settings import configure
 
 THIEVES: dict[str, type[Thief]] = {one.name: one for one in (KnockoffNets, JacobianAugmentation)}
 
@@ -29,10 +28,7 @@ def make_thief(name: str, **settings: Any) -> Thief:
         UnknownName: no such method, or no such setting.
         ConfigError: a setting out of range.
     """
-    check_known([name], THIEVES, what="method", where="extraction")
-    kind = THIEVES[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"method {name}")
-    return kind(**settings)
+    return configure(THIEVES, name, settings, what="method", where="extraction")
 
 
 __all__ = [

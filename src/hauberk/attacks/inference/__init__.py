@@ -8,7 +8,6 @@ Attacks hand out scores or pictures; ``hauberk.evaluation`` knows the truth and 
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from hauberk.attacks.inference.calibrated import RMIA, LiRA, OfflineLiRA, OfflineRMIA
@@ -17,7 +16,7 @@ from hauberk.attacks.inference.membership import MembershipAttack
 from hauberk.attacks.inference.shadows import half_and_half, paired_halves, shadow_models
 from hauberk.attacks.inference.simple import LossThreshold, ModifiedEntropy, ShadowClassifier
 from hauberk.attacks.inference.table import LogitTable, collect
-from hauberk.core.errors import check_known
+from hauberk.core.settings import configure
 
 MEMBERSHIP: dict[str, type[MembershipAttack]] = {
     one.name: one
@@ -33,18 +32,14 @@ def make_membership(name: str, **settings: Any) -> MembershipAttack:
         UnknownName: no such attack, or no such setting.
         ConfigError: a setting out of range.
     """
-    check_known([name], MEMBERSHIP, what="membership attack", where="make_membership")
-    kind = MEMBERSHIP[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"attack {name}")
-    return kind(**settings)
+    return configure(
+        MEMBERSHIP, name, settings, what="membership attack", where="make_membership", noun="attack"
+    )
 
 
 def make_inversion(name: str, **settings: Any) -> Inversion:
     """An inversion by its name and settings; raises as ``make_membership``."""
-    check_known([name], INVERSIONS, what="inversion", where="make_inversion")
-    kind = INVERSIONS[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"inversion {name}")
-    return kind(**settings)
+    return configure(INVERSIONS, name, settings, what="inversion", where="make_inversion")
 
 
 __all__ = [

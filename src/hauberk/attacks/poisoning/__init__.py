@@ -7,7 +7,6 @@ poisoned.data, poisoned.touched, poisoned.trigger
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Any
 
 from hauberk.attacks.poisoning.backdoor import BadNets, Blended
@@ -15,7 +14,7 @@ from hauberk.attacks.poisoning.clean_label import CleanLabel
 from hauberk.attacks.poisoning.flipping import ClassFlip, RandomFlip, WorstFlip
 from hauberk.attacks.poisoning.poisoner import Poisoned, Poisoner
 from hauberk.attacks.poisoning.trigger import Trigger
-from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.settings import configure
 
 POISONERS: dict[str, type[Poisoner]] = {
     one.name: one for one in (RandomFlip, ClassFlip, WorstFlip, BadNets, Blended, CleanLabel)
@@ -29,13 +28,7 @@ def make(name: str, **settings: Any) -> Poisoner:
         UnknownName: no such poisoner, or no such setting.
         ConfigError: a setting out of range, or one that lacks.
     """
-    check_known([name], POISONERS, what="poisoner", where="poisoning.make")
-    kind = POISONERS[name]
-    check_known(settings, [one.name for one in fields(kind)], what="setting", where=f"poisoner {name}")
-    missing = [one.name for one in fields(kind) if one.default is MISSING and one.name not in settings]
-    if missing:
-        raise ConfigError(f"poisoner {name} needs {' and '.join(missing)}")
-    return kind(**settings)
+    return configure(POISONERS, name, settings, what="poisoner", where="poisoning.make")
 
 
 __all__ = [
