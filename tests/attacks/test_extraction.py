@@ -222,7 +222,8 @@ def test_soft_answers_reach_the_loss(plain: Classifier, digits: Dataset) -> None
     transcript = Transcript(images, answers, plain.labels, Bounds(0.0, 1.0), Knowledge.SCORES, {})
     order = torch.randperm(50, generator=torch.Generator().manual_seed(4))[:20]
     moment = Moment(0.0, Streams.for_samples(0, order))
-    loss, logits = Imitation(transcript).loss(plain, images[order], torch.zeros(20, dtype=torch.int64), moment)
+    labels = torch.zeros(20, dtype=torch.int64)
+    loss, logits = Imitation(transcript).loss(plain, images[order], labels, images[order], moment)
     expected = F.cross_entropy(plain(images[order]), answers[order])  # torch's own, with probabilities
     assert torch.allclose(loss, expected, atol=1e-6)
     assert logits.shape == (20, 10)

@@ -179,7 +179,8 @@ def test_a_plane_out_of_reach_moves_everything() -> None:
 def test_slopes_of_sums_of_logits(plane: Any) -> None:
     model, points, _, normal = plane
     mixtures = torch.tensor([[[1.0, -1.0], [0.0, 2.0]]]).expand(len(points), -1, -1)
-    logits, slopes = Oracle(model, Margin()).slopes(points, mixtures)
+    labels = torch.zeros(len(points), dtype=torch.int64)
+    logits, slopes = Oracle(model, Margin()).slopes(points, mixtures, labels)
     assert torch.equal(logits, model(points).detach())
     assert torch.allclose(slopes, torch.stack([normal, -normal])[None].expand_as(slopes), atol=1e-6)
 

@@ -12,7 +12,8 @@ from hauberk.attacks.objectives import CrossEntropy
 from hauberk.core.errors import ConfigError, UnknownName
 from hauberk.datasets import Dataset
 from hauberk.defenses import AdversarialTraining, FGSMAugmentation
-from hauberk.defenses.adversarial import AdversarialLesson, frozen
+from hauberk.defenses.training.adversarial import AdversarialLesson
+from hauberk.defenses.training.climbing import frozen
 from hauberk.models import Classifier
 from hauberk.models.training import Moment, TrainingPlan
 from hauberk.threats import L2, Knowledge, Linf, Streams, ThreatModel
@@ -55,7 +56,8 @@ def test_inner_attack_stays_inside_and_raises_the_loss(plain: Classifier, digits
     lesson = AdversarialLesson(AdversarialTraining(warmup=0.0), ThreatModel.of(Linf(0.1)))
     images, labels = digits.images[:64], digits.labels[:64]
     streams = Streams.for_samples(0, torch.arange(64), "training", 0)
-    lesson.loss(model, images, labels, Moment(0.5, streams))
+    crafted = lesson.craft(model, images, labels, Moment(0.5, streams))
+    model(crafted)
     losses = [CrossEntropy()(plain(x), labels, None).sum().item() for x in seen]
     assert losses[-1] > losses[0] > 0
     for x in seen:

@@ -144,7 +144,7 @@ class APGDT(APGD):
         where = problem.origin
         if problem.starts is not None:
             where = problem.project(problem.origin, problem.starts)
-        logits = oracle.logits(where)
+        logits = oracle.logits(where, problem.labels)
         record.queries += self.eot
         record.note(torch.arange(len(where), device=where.device), where, logits)
         rivals = logits.shape[1] - 1

@@ -285,6 +285,7 @@ class Attack(ABC):
         verdicts, margins = [], []
         for part in passes(len(x), pass_size(classifier)):
             logits = sum((classifier(x[part]) for _ in range(self.repeats - 1)), start=classifier(x[part]))
+            logits = classifier.folded(logits, labels[part])
             aims = None if targets is None else targets[part]
             verdicts.append(fooled(logits, labels[part], aims))
             margins.append(attacker_margin(logits, labels[part], aims).float() / self.repeats)

@@ -181,7 +181,7 @@ class GradientAttack(Attack):
         batch = self._within_budget(problem, record, batch)
         if len(batch.rows):
             record.queries[batch.rows] += self.eot
-            record.note(batch.rows, batch.x, oracle.logits(batch.x))
+            record.note(batch.rows, batch.x, oracle.logits(batch.x, batch.labels))
         return steps
 
     def _within_budget(self, problem: Problem, record: Record, batch: Batch) -> Batch:

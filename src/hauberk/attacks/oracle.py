@@ -56,14 +56,15 @@ class Oracle:
         self._size = pass_size(classifier)
 
     @torch.no_grad()
-    def logits(self, x: Tensor) -> Tensor:
-        """Logits ``(n, classes)`` without a gradient."""
+    def logits(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` without a gradient; refusals are folded into those of ``labels``."""
         parts = []
         for part in passes(len(x), self._size):
             total = self.classifier(x[part])
             for _ in range(self.eot - 1):
                 total = total + self.classifier(x[part])
-            parts.append(total / self.eot if self.eot > 1 else total)
+            mean = total / self.eot if self.eot > 1 else total
+            parts.append(self.classifier.folded(mean, labels[part]))
         return torch.cat(parts)
 
     def look(self, x: Tensor, labels: Tensor, targets: Tensor | None) -> Look:
@@ -84,7 +85,7 @@ class Oracle:
             torch.cat([one.gradient for one in looks]),
         )
 
-    def slopes(self, x: Tensor, mixtures: Tensor) -> tuple[Tensor, Tensor]:
+    def slopes(self, x: Tensor, mixtures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits ``(n, classes)`` and gradients ``(n, k, ...)`` of ``k`` sums of logits for each point.
 
         Args:
@@ -95,14 +96,16 @@ class Oracle:
 
         Cost: a forward pass and ``k`` backward ones. Not averaged over randomness.
         """
-        parts = [self._slopes_once(x[part], mixtures[part]) for part in passes(len(x), self._size)]
+        parts = [
+            self._slopes_once(x[part], mixtures[part], labels[part]) for part in passes(len(x), self._size)
+        ]
         logits, gradients = (torch.cat(one) for one in zip(*parts, strict=True))
-        return (logits if self.source is self.classifier else self.logits(x)), gradients
+        return (logits if self.source is self.classifier else self.logits(x, labels)), gradients
 
-    def _slopes_once(self, x: Tensor, mixtures: Tensor) -> tuple[Tensor, Tensor]:
+    def _slopes_once(self, x: Tensor, mixtures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         point = x.detach().requires_grad_(True)
         with torch.enable_grad():
-            answer = self.source(point)
+            answer = self.source.folded(self.source(point), labels)
         last = mixtures.shape[1] - 1
         slopes: list[Tensor] = []
         for place in range(last + 1):
@@ -124,7 +127,7 @@ class Oracle:
         loss: Tensor | None = None
         for _ in range(self.eot):
             with torch.enable_grad():
-                answer = self.source(point)
+                answer = self.source.folded(self.source(point), labels)
                 each = self.objective(answer, labels, targets)
                 slope = None
                 if each.requires_grad:
@@ -139,7 +142,7 @@ class Oracle:
         assert loss is not None
         gradient = torch.nan_to_num(gradient)
         if self.source is not self.classifier:
-            return Look(self.logits(x), loss / self.eot, gradient)
+            return Look(self.logits(x, labels), loss / self.eot, gradient)
         if self.eot > 1:
             logits, loss = logits / self.eot, loss / self.eot
         return Look(logits, loss, gradient)

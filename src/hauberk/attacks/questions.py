@@ -48,7 +48,8 @@ class Questions:
         """
         self.spent.index_add_(0, rows, torch.ones_like(rows))
         assert bool((self.left(rows) >= 0).all()), "an attack asked more than its budget pays for"
-        return torch.cat([self._problem.classifier(x[part]) for part in passes(len(x), self._size)])
+        model, labels = self._problem.classifier, self._problem.labels[rows]
+        return torch.cat([model.folded(model(x[part]), labels[part]) for part in passes(len(x), self._size)])
 
     def margin(self, x: Tensor, rows: Tensor) -> Tensor:
         """How far the attacker is ahead in logits, float ``(m,)``; positive means that he has won."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from hauberk.cli import common
 )
 @common.package_argument
 @common.data_option
-@click.option("--method", default="pgd", show_default=True, metavar="NAME", help="pgd or fgsm-augment.")
+@click.option("--method", default="pgd", show_default=True, metavar="NAME", help="See docs/defences.md.")
 @common.threat_options
 @click.option("--epochs", type=int, default=None, metavar="N", help="[default: the method's own]")
 @click.option(
@@ -48,20 +47,27 @@ def command(
     """
     from hauberk import datasets, defenses
     from hauberk.core.files import refuse_overwrite
-    from hauberk.models import load, save
-    from hauberk.models.training import TrainingPlan
+    from hauberk.models import Classifier, load, save
+    from hauberk.models.training import TrainingDiverged, TrainingPlan
     from hauberk.threats import geometry
 
     refuse_overwrite(out, force=force)
     threat = geometry(norm, eps)
     given = common.add_options(common.parse_settings(settings), epochs=epochs)
-    plan_keys = {one.name for one in fields(TrainingPlan)}
-    defense = defenses.make(method, **{key: value for key, value in given.items() if key not in plan_keys})
-    plan = {key: value for key, value in given.items() if key in plan_keys}
-    defense = replace(defense, plan=replace(defense.plan, **plan))
+    plan, own = common.split_settings(given, TrainingPlan)
+    defense = defenses.make(method, plan=plan, **own)
     model = load(package, device=common.check_device(device))
     learning = datasets.load(data).head(samples)
-    hardened = defense.fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
+    try:
+        hardened = defense.fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
+    except TrainingDiverged as error:
+        good = error.facts["last_good"]
+        if isinstance(good, Classifier):
+            save(good, out, overwrite=force)
+            common.say(
+                f"{out} holds the model as epoch {good.evidence[-1].result['history'][-1]['epoch']} left it"
+            )
+        raise
     written = save(hardened, out, overwrite=force)
     common.show_trained(hardened, written, data, as_json, f"{method} at {norm} {eps:g}")
     if not as_json:

@@ -36,6 +36,10 @@ KINDS = (
     "extraction",
     "membership",
     "inversion",
+    "certificates",
+    "detection",
+    "cleansing",
+    "sweep",
 )
 
 

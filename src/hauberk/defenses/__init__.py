@@ -5,30 +5,43 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
-from hauberk.core.settings import configure
+from hauberk.core.settings import check_settings, configure
 from hauberk.datasets import Dataset
-from hauberk.defenses.adversarial import AdversarialTraining
-from hauberk.defenses.augmentation import FGSMAugmentation
-from hauberk.defenses.defense import Defense
+from hauberk.defenses import cleansing, inference, several, training
+from hauberk.defenses.defense import Defense, TrainingDefense, Wrap
+from hauberk.defenses.training import AdversarialTraining, FGSMAugmentation
 from hauberk.models import Classifier
+from hauberk.models.training import TrainingPlan
 from hauberk.threats import Geometry, ThreatModel
 
-DEFENSES: dict[str, type[Defense]] = {one.name: one for one in (AdversarialTraining, FGSMAugmentation)}
+DEFENSES: dict[str, type[Defense]] = {
+    one.name: one for one in (*training.DEFENSES, *inference.DEFENSES, *several.DEFENSES, *cleansing.DEFENSES)
+}
 
 
-def make(name: str, *, epochs: int | None = None, **settings: Any) -> Defense:
+def make(name: str, *, plan: dict[str, Any] | None = None, **settings: Any) -> Defense:
     """A defence by its name and settings, refusing what does not exist.
 
     Args:
-        epochs: short for a plan that differs from the defence's own in its epochs alone.
+        plan: settings of a ``TrainingPlan`` that differ from those of the defence's own.
 
     Raises:
         UnknownName: no such defence, or no such setting.
-        ConfigError: a setting out of range.
+        ConfigError: a setting out of range, or a plan for what does not train.
     """
-    defense = configure(DEFENSES, name, settings, what="method", where="defenses.make")
-    return defense if epochs is None else replace(defense, plan=replace(defense.plan, epochs=epochs))
+    defense: Any = configure(DEFENSES, name, settings, what="method", where="defenses.make")
+    if not plan:
+        made: Defense = defense
+        return made
+    if not defense.learns:
+        raise ConfigError(
+            f"method {name} does not train: it has no {', '.join(sorted(plan))}", hint="leave it out"
+        )
+    check_settings(TrainingPlan, plan, where="the training plan")
+    planned: Defense = replace(defense, plan=replace(defense.plan, **plan))
+    return planned
 
 
 def harden(
@@ -47,10 +60,20 @@ def harden(
         method: a name in ``DEFENSES``, or a configured defence.
         epochs: passes over the data; None takes the method's own.
     """
-    defense = make(method) if isinstance(method, str) else method
-    if epochs is not None:
-        defense = replace(defense, plan=replace(defense.plan, epochs=epochs))
-    return defense.fit(classifier, data, threat, seed=seed, progress=progress)
+    if isinstance(method, str):
+        method = make(method, plan={} if epochs is None else {"epochs": epochs})
+    elif epochs is not None:
+        raise ConfigError("epochs go into the plan of a configured defence")
+    return method.fit(classifier, data, threat, seed=seed, progress=progress)
 
 
-__all__ = ["DEFENSES", "AdversarialTraining", "Defense", "FGSMAugmentation", "harden", "make"]
+__all__ = [
+    "DEFENSES",
+    "AdversarialTraining",
+    "Defense",
+    "FGSMAugmentation",
+    "TrainingDefense",
+    "Wrap",
+    "harden",
+    "make",
+]

@@ -1,22 +1,26 @@
-"""The frame of a training-time defence: a classifier and data in, a hardened classifier out."""
+"""The frame of every defence: a classifier in, a defended classifier out, with evidence of how."""
 
 from __future__ import annotations
 
 import copy
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from hauberk.core.errors import ConfigError
+from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
-from hauberk.models.training import Lesson, TrainingPlan, learn
+from hauberk.models.parts import Part
+from hauberk.models.training import Lesson, TrainingPlan, check_labels_differ, learn
 from hauberk.threats import Geometry, ThreatModel
 
 _HELD_OUT_MOST = 500  # enough to tell epochs apart, cheap to attack after each
@@ -24,7 +28,127 @@ _HELD_OUT_MOST = 500  # enough to tell epochs apart, cheap to attack after each
 
 @dataclass(frozen=True, kw_only=True)
 class Defense(ABC):
-    """A configured, immutable way to harden a classifier by further training.
+    """A configured, immutable way to make a classifier harder to fool, steal from or poison.
+
+    Class attributes: ``name``; ``learns`` says whether it has a ``plan`` of training.
+    """
+
+    name: ClassVar[str]
+    learns: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(
+        self,
+        classifier: Classifier,
+        data: Dataset,
+        threat: ThreatModel | Geometry,
+        *,
+        seed: int = 0,
+        name: str = "hardened",
+        checkpoint: str | Path | None = None,
+        progress: Progress = SILENT,
+    ) -> Classifier:
+        """A defended copy of ``classifier``.
+
+        Args:
+            data: training data.
+            threat: the attacker to prepare for.
+            name: of the defended model, for its evidence.
+            checkpoint: file to resume from and keep up to date, where there is something to resume.
+
+        Returns:
+            a new classifier in eval mode, whose last ``evidence`` (kind ``hardening``) says what was done.
+
+        Raises:
+            ConfigError: threat, data and classifier do not fit each other, or the threat is targeted.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrap(Defense):
+    """A defence at inference time: a part around the network (``hauberk.models.parts``), outside the others."""
+
+    @abstractmethod
+    def part(self, classifier: Classifier, data: Dataset, seed: int) -> Part:
+        """The part to put around ``classifier``; what it must learn, it learns from ``data``."""
+
+    def fit(
+        self,
+        classifier: Classifier,
+        data: Dataset,
+        threat: ThreatModel | Geometry,
+        *,
+        seed: int = 0,
+        name: str = "hardened",
+        checkpoint: str | Path | None = None,
+        progress: Progress = SILENT,
+    ) -> Classifier:
+        started = time.perf_counter()
+        check_classifier(classifier)
+        part = self.part(classifier, data, seed)
+        wrapped = wrap(classifier, part)
+        evidence = Evidence(
+            kind="hardening",
+            subject={"name": name, "digest": wrapped.digest},
+            inputs={"dataset": data.describe(), **born_as(classifier)},
+            parameters={
+                "architecture": classifier.architecture,
+                "method": self.name,
+                "gradient": part.gradient,
+                **asdict(self),
+            },
+            result={"defences": [one.name for one in wrapped.defences if isinstance(one, Part)]},
+            seed=seed,
+            parents=(classifier.evidence[-1].digest,) if classifier.evidence else (),
+            duration_s=round(time.perf_counter() - started, 3),
+        )
+        wrapped.evidence = (*classifier.evidence, evidence)
+        return wrapped
+
+
+def wrap(classifier: Classifier, part: Part) -> Classifier:
+    """A copy of ``classifier`` with ``part`` around everything it has.
+
+    Raises:
+        ConfigError: it stands behind such a part already.
+    """
+    earlier: Sequence[Part] = [one for one in classifier.defences if isinstance(one, Part)]
+    if any(one.name == part.name for one in earlier):
+        raise ConfigError(
+            f"the model stands behind {part.name} already: a second one would add nothing but cost",
+            hint="start from the model before it, with other settings",
+        )
+    wrapped = copy.deepcopy(classifier)
+    inner = copy.deepcopy(part).to(classifier.device, classifier.dtype)
+    wrapped.defences = torch.nn.ModuleList([inner, *wrapped.defences])
+    return wrapped.eval()
+
+
+def born_as(classifier: Classifier) -> dict[str, Any]:
+    """The classifier as an input of evidence, where it has a name."""
+    return {"model": dict(classifier.evidence[-1].subject)} if classifier.evidence else {}
+
+
+def check_threat(classifier: Classifier, threat: ThreatModel | Geometry) -> ThreatModel:
+    """The threat to harden against.
+
+    Raises:
+        ConfigError: it does not fit the classifier, or is targeted.
+    """
+    check_classifier(classifier)
+    threat = ThreatModel.of(threat)
+    threat.check_fits(classifier.bounds, classifier.input_shape)
+    if threat.targeted:
+        raise ConfigError(
+            "hardening prepares for an untargeted attacker, who is the stronger one",
+            hint="give the geometry alone, and evaluate with the targeted threat",
+        )
+    return threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDefense(Defense):
+    """Hardens a classifier by further training.
 
     Args:
         plan: how to learn; see ``TrainingPlan``.
@@ -33,7 +157,7 @@ class Defense(ABC):
         fresh: start from new random weights instead of those of the classifier.
     """
 
-    name: ClassVar[str]
+    learns: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan()
     held_out: int | None = 0
@@ -68,29 +192,13 @@ class Defense(ABC):
         checkpoint: str | Path | None = None,
         progress: Progress = SILENT,
     ) -> Classifier:
-        """Harden a copy of ``classifier``.
-
-        Args:
-            data: training data; ``held_out`` of it are kept aside.
-            threat: the attacker to prepare for.
-            name: of the hardened model, for its evidence.
-            checkpoint: file to resume from and keep up to date.
-
-        Returns:
-            a new classifier in eval mode, whose last ``evidence`` (kind ``hardening``) has the history.
+        """As ``Defense.fit``; ``held_out`` of the data are kept aside.
 
         Raises:
-            ConfigError: threat, data and classifier do not fit each other, or the threat is targeted.
             TrainingDiverged: the loss is no longer a number.
         """
-        check_classifier(classifier)
-        threat = ThreatModel.of(threat)
-        threat.check_fits(classifier.bounds, classifier.input_shape)
-        if threat.targeted:
-            raise ConfigError(
-                "hardening prepares for an untargeted attacker, who is the stronger one",
-                hint="give the geometry alone, and evaluate with the targeted threat",
-            )
+        threat = check_threat(classifier, threat)
+        check_labels_differ(data)
         kept_aside = None
         held_out = min(_HELD_OUT_MOST, len(data) // 10) if self.held_out is None else self.held_out
         if held_out:

@@ -264,8 +264,8 @@ class Board:
             {
                 "index": int(indices[row]),
                 "label": self.classifier.labels[int(self.labels[row])],
-                "clean_prediction": self.classifier.labels[int(self.clean_prediction[row])],
-                "prediction": self.classifier.labels[int(self.prediction[row])],
+                "clean_prediction": self.classifier.label(int(self.clean_prediction[row])),
+                "prediction": self.classifier.label(int(self.prediction[row])),
                 "by": self.by[row],
                 "distance": float(self.distance[row]) if self.by[row] else None,
                 "original": image_record(self.images[row], self.classifier),

@@ -221,7 +221,7 @@ def _measure(
                         "severity": severity,
                         "index": shown,
                         "label": classifier.labels[int(labels[shown])],
-                        "prediction": classifier.labels[int(said[shown])],
+                        "prediction": classifier.label(int(said[shown])),
                         "image": image_record(images[shown], classifier),
                     }
                 )

@@ -40,7 +40,7 @@ class Judgement:
 
 @torch.no_grad()
 def predictions(classifier: Classifier, images: Tensor) -> Tensor:
-    """Predicted classes ``(n,)``, on the CPU."""
+    """Predicted classes ``(n,)``, on the CPU; the number of classes where the input is refused."""
     parts = [
         classifier(images[part].to(classifier.device)).argmax(dim=1).cpu()
         for part in passes(len(images), pass_size(classifier))
@@ -82,5 +82,6 @@ def judge(
     too_far = ~(distance <= eps * (1 + _RELATIVE) + _ABSOLUTE * size)  # true for NaN too
     invalid = outside | too_far
     prediction = predictions(classifier, candidates)
-    reached = prediction != labels if targets is None else prediction == targets
+    accepted = prediction < classifier.num_classes
+    reached = accepted & (prediction != labels) if targets is None else prediction == targets
     return Judgement(reached & ~invalid, invalid, prediction, distance)

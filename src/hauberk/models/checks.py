@@ -112,10 +112,11 @@ def probe(classifier: Classifier, images: Tensor) -> Behaviour:
             f"the model returns {type(first).__name__}, not a tensor of logits",
             hint="wrap it in a module that returns the logits only",
         )
-    if first.shape != (len(few), classifier.num_classes):
+    columns = classifier.num_classes + classifier.rejects
+    if first.shape != (len(few), columns):
         raise UnsupportedModel(
             f"the model returns {tuple(first.shape)} for {len(few)} images; with {classifier.num_classes} "
-            f"labels it must be ({len(few)}, {classifier.num_classes})"
+            f"labels it must be ({len(few)}, {columns})"
         )
     if not bool(torch.isfinite(first).all()):
         raise UnsupportedModel("the model returns NaN or infinite logits for valid images")

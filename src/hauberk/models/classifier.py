@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError, DataError, check_known
 from hauberk.core.evidence import Evidence
+from hauberk.models.parts.part import Part
 from hauberk.threats.bounds import Bounds, Limit
 
 Outputs = Literal["logits", "probabilities", "log-probabilities"]
@@ -54,6 +56,7 @@ class Classifier(nn.Module):
         architecture: how a package can build ``module`` again: ``{"name": ..., "args": {...}}`` for built-in
             ones or ``{"factory": "module:function", "args": {...}}``. None if it is not to be saved.
         evidence: the records of its birth, oldest first; they travel in the package.
+        defences: parts that stand around the module, the outermost first (``hauberk.models.parts``).
 
     Raises:
         ConfigError: shape, bounds, labels or normalisation that cannot be right.
@@ -70,6 +73,7 @@ class Classifier(nn.Module):
         outputs: Outputs = "logits",
         architecture: Mapping[str, Any] | None = None,
         evidence: Sequence[Evidence] = (),
+        defences: Sequence[Part] = (),
     ) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
@@ -99,6 +103,7 @@ class Classifier(nn.Module):
                     f"shape {self.input_shape}"
                 )
         self.module = module
+        self.defences = nn.ModuleList(defences)
         self.align_normalization()
 
     def align_normalization(self) -> None:
@@ -107,19 +112,52 @@ class Classifier(nn.Module):
             self.normalization.to(self.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(n, classes)`` for a batch ``(n, *input_shape)`` in the classifier's own scale."""
+        """Logits ``(n, classes)`` for a batch ``(n, *input_shape)`` in the classifier's own scale.
+
+        A classifier that ``rejects`` has one more column, last: where it is the largest, the input is refused.
+        """
         if x.ndim == 0 or tuple(x.shape[1:]) != self.input_shape:
             raise DataError(
                 f"this classifier takes batches (n, {', '.join(map(str, self.input_shape))}), "
                 f"got {tuple(x.shape)}"
             )
-        x = x.to(self.dtype)
+        return self._within(x.to(self.dtype), 0)
+
+    def _within(self, x: Tensor, depth: int) -> Tensor:
+        """What the parts from ``depth`` inwards answer."""
+        if depth < len(self.defences):
+            answer: Tensor = self.defences[depth](x, functools.partial(self._within, depth=depth + 1))
+            return answer
         if self.normalization is not None:
             x = self.normalization(x)
         out: Tensor = self.module(x)
         if self.outputs == "probabilities":
             return out.clamp_min(torch.finfo(out.dtype).tiny).log()
         return out
+
+    @property
+    def rejects(self) -> bool:
+        """Whether it may refuse an input; see ``forward``."""
+        return any(part.rejects for part in self._parts())
+
+    def _parts(self) -> list[Part]:
+        return [one for one in self.defences if isinstance(one, Part)]
+
+    def folded(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` as an attacker must see them: a refused input counts for the defender.
+
+        The label's logit becomes the larger of its own and the refusal's, so that another class wins exactly
+        where the input is both accepted and mistaken. Without rejection, the logits as they are.
+        """
+        if logits.shape[1] == self.num_classes:
+            return logits
+        kept, refused = logits[:, : self.num_classes], logits[:, self.num_classes]
+        defended = torch.maximum(kept.gather(1, labels[:, None]).squeeze(1), refused)
+        return kept.scatter(1, labels[:, None], defended[:, None])
+
+    def label(self, predicted: int) -> str:
+        """The name of a predicted class, or that the input was refused."""
+        return self.labels[predicted] if predicted < self.num_classes else "(rejected)"
 
     @property
     def num_classes(self) -> int:
@@ -150,11 +188,14 @@ class Classifier(nn.Module):
         return digest({**self.contract(), "weights": weights_digest(self.weights())})
 
     def weights(self) -> dict[str, Tensor]:
-        """The module's state, contiguous and on the CPU, as it goes into ``weights.safetensors``."""
-        return {
-            name: tensor.detach().cpu().contiguous().clone()
-            for name, tensor in self.module.state_dict().items()
-        }
+        """The state of module and parts, contiguous and on the CPU, as it goes into ``weights.safetensors``.
+
+        Tensors of the parts are named ``defences.<place>:<name>``.
+        """
+        found = dict(self.module.state_dict())
+        for place, part in enumerate(self.defences):
+            found |= {f"defences.{place}:{name}": one for name, one in part.state_dict().items()}
+        return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
 
     def contract(self) -> dict[str, Any]:
         """What a package must know besides the weights, as JSON."""
@@ -175,11 +216,19 @@ class Classifier(nn.Module):
             },
             "outputs": self.outputs,
             "labels": list(self.labels),
+            # absent where there are none, so that undefended models keep the digests they had
+            **(
+                {"defences": [{"name": one.name, "args": one.args()} for one in self._parts()]}
+                if self._parts()
+                else {}
+            ),
         }
 
     def extra_repr(self) -> str:
         shape = "x".join(map(str, self.input_shape))
-        return f"input {shape} in {self.bounds.describe()}, {self.num_classes} classes"
+        behind = ", ".join(one.name for one in self._parts())
+        armour = f", behind {behind}" if behind else ""
+        return f"input {shape} in {self.bounds.describe()}, {self.num_classes} classes{armour}"
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:

@@ -40,12 +40,14 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.files import directory_aside, read_bytes
 from hauberk.models import architectures, factories
 from hauberk.models.classifier import Classifier, weights_digest
+from hauberk.models.parts import make_part
 
 FORMAT = "hauberk-model/1"
 MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
 
 _KEYS = ("format", "architecture", "input", "outputs", "labels", "model", "provenance", "files", "digest")
+_OPTIONAL_KEYS = ("defences",)
 _INPUT_KEYS = ("shape", "bounds", "normalization")
 _ARCHITECTURE_KEYS = ("name", "factory", "args")
 
@@ -179,7 +181,7 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
         raise DataError(f"{where} lacks 'digest'")
     if digest(body) != manifest["digest"]:
         raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
-    check_known(manifest, _KEYS, what="key", where=where)
+    check_known(manifest, (*_KEYS, *_OPTIONAL_KEYS), what="key", where=where)
     for key in _KEYS:
         if key not in manifest:
             raise DataError(f"{where} lacks '{key}'")
@@ -243,7 +245,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     with _well_formed(f"{path}"):
         weights = safetensors.torch.load(files[WEIGHTS])
         classifier = build(package.manifest, files)
-    _fill(classifier.module, weights, str(path))
+    _fill(classifier, weights, str(path))
     classifier.align_normalization()
     classifier.evidence = package.evidence
     return classifier.to(device).eval()
@@ -267,6 +269,7 @@ def build(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Classifier
         normalization=(normalization["mean"], normalization["std"]) if normalization else None,
         outputs=manifest["outputs"],
         architecture=architecture,
+        defences=[make_part(one["name"], one["args"]) for one in manifest.get("defences", ())],
     )
 
 
@@ -294,8 +297,18 @@ IMPORTED = {"graph": _load_graph, "program": _load_program}
 """Architectures that came from elsewhere and need no code of their own."""
 
 
-def _fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Weights into the module, each keeping its dtype."""
+def _fill(classifier: Classifier, weights: Mapping[str, Tensor], where: str) -> None:
+    """Weights into module and parts."""
+    left = dict(weights)
+    for place, part in enumerate(classifier.defences):
+        prefix = f"defences.{place}:"
+        own = {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
+        _fill_module(part, own, where)
+    _fill_module(classifier.module, left, where)
+
+
+def _fill_module(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Weights into a module, each keeping its dtype."""
     kinds = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
     if len(kinds) == 1:
         module.to(kinds.pop())  # constants that are not in the state too

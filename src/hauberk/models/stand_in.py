@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hauberk.models.classifier import Classifier
+from hauberk.models.parts import Inner, Part
 
 _SLOPE_ONE = frozenset(
     (
@@ -46,24 +47,26 @@ class StraightThrough(TorchFunctionMode):
         return func(*args, **given)
 
 
-class _Through(nn.Module):
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
+class _Bridge(Part):
+    """Outermost of the stand-in's parts: everything within it runs with bridged slopes."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    name = "bridge"
+
+    def forward(self, x: Tensor, inner: Inner) -> Tensor:
         with StraightThrough():
-            out: Tensor = self.module(x)
-        return out
+            return inner(x)
 
 
 def straight_through(classifier: Classifier) -> Classifier:
     """A copy to take gradients from: the same logits, slopes of 1 at rounding, sign, clamp and ``detach``.
 
+    Parts that know a better bridge over themselves (``Part.relaxed``) are replaced by it.
+
     Limits: sees what runs as torch functions under Python. Compiled or exported programs, steps done in numpy,
     comparisons and casts to integers stay without a slope; give a stand-in of your own for these.
     """
     copied = copy.deepcopy(classifier)
-    copied.module = _Through(copied.module)
+    within = [one.relaxed() for one in copied.defences if isinstance(one, Part)]
+    copied.defences = nn.ModuleList([_Bridge(), *within])
     copied.architecture = None
     return copied.eval()

@@ -287,8 +287,9 @@ def _harden(reader: _Reader, table: Any, section: str) -> Defense:
     reader.dictionary(table, f"{section}, harden")
     settings = {key: value for key, value in table.items() if key not in (*_PLAN_KEYS, "method")}
     method = reader.value(table, "method", str, f"{section}, harden")
-    defense: Defense = reader.within(section, lambda: make_defense(method, **settings))
-    return replace(defense, plan=_plan(reader, table, defense.plan, section))
+    plan = {key: table[key] for key in _PLAN_KEYS if key in table}
+    made: Defense = reader.within(section, lambda: make_defense(method, plan=plan, **settings))
+    return made
 
 
 def _attacks(reader: _Reader, evaluation: Mapping[str, Any], key: str) -> tuple[Attack, ...]:

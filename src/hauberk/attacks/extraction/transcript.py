@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
-from hauberk.models.training import Moment, accuracy
+from hauberk.models.training import Lesson, Moment
 from hauberk.models.twin import passes
 from hauberk.threats import Bounds, Knowledge
 
@@ -89,7 +89,7 @@ def fingerprints(images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Imitation:
+class Imitation(Lesson):
     """Learning to answer as the victim did: cross-entropy against its probabilities.
 
     The loop of training hands over images and hard labels, so the soft answer is looked up by the image.
@@ -98,15 +98,10 @@ class Imitation:
     """
 
     transcript: Transcript
-    select: str = field(default="held_out_accuracy", init=False)
 
-    def loss(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+    def loss(
+        self, model: Classifier, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment
+    ) -> tuple[Tensor, Tensor]:
         logits = model(images)
         wanted = self.transcript.answers_to(images)
         return -(wanted * F.log_softmax(logits.float(), dim=1)).sum(dim=1).mean(), logits
-
-    def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        return {"held_out_accuracy": accuracy(model, held_out.images, held_out.labels)}
-
-    def eps(self, fraction: float) -> float | None:
-        return None

@@ -179,14 +179,14 @@ class Hunt:
         """
         if not self._can_pay():
             return None
-        logits, gradient = self._oracle.slopes(self.active.x, mixtures[self.active.rows])
+        logits, gradient = self._oracle.slopes(self.active.x, mixtures[self.active.rows], self.active.labels)
         return self._see(logits, gradient, backward=mixtures.shape[1])
 
     def ask(self) -> Sight | None:
         """A forward pass only."""
         if not self._can_pay():
             return None
-        return self._see(self._oracle.logits(self.active.x), None, backward=0)
+        return self._see(self._oracle.logits(self.active.x, self.active.labels), None, backward=0)
 
     def tick(self, steps: int = 1) -> None:
         """Steps of the attack are done, or saved."""

@@ -1,9 +1,8 @@
-"""Training: one loop for plain and for robust learning; what differs is the lesson.
+"""The training loop behind ``train`` and every training-time defence; what differs is the lesson.
 
-A lesson turns a batch into a loss, and scores the model on held-out data after each epoch. The loop owns
-everything else: order of the data, optimiser, learning rate, weight averaging, best checkpoint, resuming.
-Each epoch draws its randomness from (seed, epoch), so a run that was stopped and resumed ends with the same
-weights as one that was not.
+The loop owns the order of the data, augmentation, optimiser, learning rate, weight averaging, best checkpoint,
+resuming. Each epoch draws its randomness from (seed, epoch), so a run that was stopped and resumed ends with
+the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -12,143 +11,36 @@ import copy
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from hauberk.core.canonical import digest
-from hauberk.core.errors import ConfigError, HauberkError, check_known
+from hauberk.core.errors import ConfigError, DataError, HauberkError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
+from hauberk.datasets.augmentation import Draw, augmentations
 from hauberk.models import checkpoint as checkpoints
 from hauberk.models.classifier import Classifier
-from hauberk.models.twin import pass_size, passes, set_layout
+from hauberk.models.training.lesson import Lesson, Moment, Plain
+from hauberk.models.training.perturbation import moved_weights
+from hauberk.models.training.plan import TrainingPlan
+from hauberk.models.twin import set_layout
 from hauberk.threats import Streams
 
-_OPTIMIZERS = ("adam", "adamw", "sgd")
-_SCHEDULES = ("constant", "cosine", "one-cycle")
-_WARM_SHARE = 0.2  # of a one-cycle schedule goes up
+_AWP_FROM = 0.3  # of the run: before, the weights move enough by themselves
 
 
 class TrainingDiverged(HauberkError):
-    """The loss became infinite or NaN; ``facts['epoch']`` says when."""
+    """The loss became infinite or NaN; ``facts['epoch']`` says when.
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingPlan:
-    """How to learn.
-
-    Args:
-        epochs: passes over the data.
-        batch_size: images per step.
-        optimizer: ``adam``, ``adamw`` or ``sgd`` (Nesterov momentum 0.9).
-        learning_rate: highest rate of the schedule.
-        weight_decay: as the optimiser understands it.
-        schedule: ``constant``, ``cosine`` (down to 0) or ``one-cycle`` (up for a fifth, then cosine down).
-        averaging: decay per step of an exponential average of the weights, which is then the result; 0: none.
-        mixed_precision: bfloat16 where the device has it (never on CPUs, where it is slower).
+    ``facts['last_good']`` is the classifier as the epoch before left it, with its evidence, or None.
     """
-
-    epochs: int = 5
-    batch_size: int = 128
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
-    averaging: float = 0.0
-    mixed_precision: bool = True
-
-    def __post_init__(self) -> None:
-        check_known([self.optimizer], _OPTIMIZERS, what="optimizer", where="TrainingPlan")
-        check_known([self.schedule], _SCHEDULES, what="schedule", where="TrainingPlan")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"TrainingPlan: {name} must be a whole number of at least 1, got {value!r}")
-        for name in ("learning_rate", "weight_decay", "averaging"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ConfigError(f"TrainingPlan: {name} must be a finite number, got {value!r}")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"TrainingPlan: learning_rate must be above 0, got {self.learning_rate!r}")
-        if not 0 <= self.averaging < 1:
-            raise ConfigError(f"TrainingPlan: averaging must lie in [0, 1), got {self.averaging!r}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"TrainingPlan: weight_decay cannot be negative, got {self.weight_decay!r}")
-
-    def rate(self, fraction: float) -> float:
-        """Learning rate after ``fraction`` (0 to 1) of all steps."""
-        if self.schedule == "cosine":
-            return self.learning_rate * (1 + math.cos(math.pi * fraction)) / 2
-        if self.schedule == "one-cycle":
-            if fraction < _WARM_SHARE:
-                return self.learning_rate * max(fraction / _WARM_SHARE, 0.02)
-            down = (fraction - _WARM_SHARE) / (1 - _WARM_SHARE)
-            return self.learning_rate * (1 + math.cos(math.pi * down)) / 2
-        return self.learning_rate
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where in the run a batch stands.
-
-    Args:
-        fraction: share of all steps done, 0 to 1.
-        streams: a random stream for each sample of the batch, fresh each epoch.
-    """
-
-    fraction: float
-    streams: Streams
-
-
-class Lesson(Protocol):
-    """What is learnt. Implementations are configured and immutable."""
-
-    def loss(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        """Scalar loss, and the logits ``(n, classes)`` that count for training accuracy."""
-
-    def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        """Figures on held-out data by history key; ``select`` names the one to choose the best epoch by."""
-
-    @property
-    def select(self) -> str:
-        """History key by which the best epoch is chosen (higher is better)."""
-
-    def eps(self, fraction: float) -> float | None:
-        """The radius trained at, for the history; None when there is none."""
-
-
-@dataclass(frozen=True)
-class Plain:
-    """Ordinary learning: cross-entropy on the images as they are."""
-
-    select: str = field(default="held_out_accuracy", init=False)
-
-    def loss(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        logits = model(images)
-        return F.cross_entropy(logits, labels), logits
-
-    def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        return {"held_out_accuracy": accuracy(model, held_out.images, held_out.labels)}
-
-    def eps(self, fraction: float) -> float | None:
-        return None
-
-
-@torch.no_grad()
-def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Share of images classified rightly."""
-    right = 0
-    for part in passes(len(images), pass_size(classifier)):
-        logits = classifier(images[part].to(classifier.device))
-        right += int((logits.argmax(dim=1).cpu() == labels[part].cpu()).sum())
-    return right / len(images)
 
 
 def train(
@@ -177,6 +69,8 @@ def train(
         ConfigError: data that does not fit the classifier, or a checkpoint of another run.
         TrainingDiverged: the loss is no longer a number.
     """
+    _check_fits(classifier, data)
+    check_labels_differ(data)
     return learn(
         classifier,
         data,
@@ -218,6 +112,7 @@ def learn(
     for one in (data, held_out):
         if one is not None:
             _check_fits(classifier, one)
+    _check_can_learn(classifier, data, plan, lesson)
     parameters = {
         "architecture": classifier.architecture,
         "plan": asdict(plan),
@@ -234,10 +129,17 @@ def learn(
     identity = digest({"parameters": parameters, "inputs": inputs, "seed": seed, "start": classifier.digest})
     run.resume(path, identity)
     progress.begin(method if kind == "hardening" else "training", (plan.epochs - run.epoch) * run.batches)
-    while run.epoch < plan.epochs:
-        run.one_epoch(progress)
-        run.save(path, identity)
+    diverged: TrainingDiverged | None = None
+    while run.epoch < plan.epochs and diverged is None:
+        try:
+            run.one_epoch(progress)
+            run.save(path, identity)
+        except TrainingDiverged as error:
+            diverged = error
+            run.go_back()
     progress.end()
+    if diverged is not None and not run.epoch:
+        raise diverged
     trained = run.result()
     evidence = Evidence(
         kind=kind,
@@ -246,7 +148,8 @@ def learn(
         parameters=parameters,
         result={
             "history": run.history,
-            "best_epoch": run.best_epoch,
+            "best_epoch": min(run.best_epoch, run.epoch),
+            **({"diverged": run.epoch + 1} if diverged else {}),
             "parameters_count": sum(one.numel() for one in trained.parameters()),
         },
         seed=seed,
@@ -254,6 +157,9 @@ def learn(
         duration_s=round(time.perf_counter() - started + run.seconds_before, 3),
     )
     trained.evidence = (*classifier.evidence, evidence)
+    if diverged is not None:
+        diverged.facts["last_good"] = trained
+        raise diverged
     return trained
 
 
@@ -274,6 +180,35 @@ def _check_fits(classifier: Classifier, data: Dataset) -> None:
         )
 
 
+def check_labels_differ(data: Dataset) -> None:
+    """Truth to learn from must tell at least two classes apart.
+
+    Raises:
+        DataError: all labels are the same.
+    """
+    if len(set(data.labels.tolist())) < 2:
+        raise DataError(f"all {len(data)} images of {data.name} have one label: there is nothing to tell apart")
+
+
+def _check_can_learn(classifier: Classifier, data: Dataset, plan: TrainingPlan, lesson: Lesson) -> None:
+    if classifier.rejects:
+        raise ConfigError(
+            "a classifier that rejects inputs cannot be trained further",
+            hint="train first, and add the detector last",
+        )
+    mixing = [one.name for one in augmentations(plan.augment) if one.mixes]
+    if mixing and not lesson.mixes:
+        raise ConfigError(
+            f"{mixing[0]} mixes labels, which this method cannot learn from",
+            hint="leave it out of augment, or use it with method augment or distillation",
+        )
+    alone = min(plan.batch_size, len(data)) == 1
+    if alone and any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in classifier.modules()):
+        raise ConfigError(
+            "batch norm cannot learn from batches of one image", hint="raise batch_size (batch_size=64)"
+        )
+
+
 class _Run:
     """The state of one training run, from epoch to epoch."""
 
@@ -291,12 +226,14 @@ class _Run:
         self.data, self.plan, self.lesson, self.held_out, self.seed = data, plan, lesson, held_out, seed
         self.batches = max(1, len(data) // plan.batch_size)
         self.optimizer = _optimizer(self.model, plan)
+        self.augment = augmentations(plan.augment)
         self.average = copy.deepcopy(self.model) if plan.averaging else None
         self.best: dict[str, Tensor] | None = None
         self.best_score, self.best_epoch = -math.inf, plan.epochs
         self.history: list[dict[str, Any]] = []
         self.epoch = 0
         self.seconds_before = 0.0
+        self._good: dict[str, Tensor] | None = None
 
     def one_epoch(self, progress: Progress) -> None:
         started = time.perf_counter()
@@ -308,36 +245,64 @@ class _Run:
         use_bf16 = self.plan.mixed_precision and device.type == "cuda" and torch.cuda.is_bf16_supported()
         loss_sum, right, seen = 0.0, 0, 0
         self.model.train()
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.epoch))
+        moment = Moment(0.0, Streams(order[:0]), order[:0])
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "layers", self.epoch))  # dropout and the like
             for number in range(self.batches):
                 chosen = order[number * self.plan.batch_size : (number + 1) * self.plan.batch_size]
-                images = self.data.images[chosen].to(device)
-                labels = self.data.labels[chosen].to(device)
+                images, labels = self._augmented(chosen, generator)
                 fraction = (self.epoch + number / self.batches) / self.plan.epochs
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.plan.rate(fraction)
                 streams = Streams.for_samples(self.seed, chosen.to(device), "training", self.epoch)
-                with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
-                    loss, logits = self.lesson.loss(self.model, images, labels, Moment(fraction, streams))
-                value = loss.item()
-                if not math.isfinite(value):
-                    raise TrainingDiverged(
-                        f"training diverged in epoch {self.epoch + 1}: the loss is {value}",
-                        hint="lower the learning rate, or raise the radius more slowly",
-                        epoch=self.epoch + 1,
-                    )
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                self.optimizer.step()
-                self._average_weights()
+                for replay in range(self.lesson.replays):
+                    forked = streams.fork(replay) if replay else streams
+                    moment = replace(moment, rows=chosen, fraction=fraction, streams=forked)
+                    with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
+                        crafted = self.lesson.craft(self.model, images, labels, moment)
+                        value, logits = self._step(images, labels, crafted, moment)
+                    moment = replace(moment, last_images=images, last_crafted=crafted)
                 loss_sum += value * len(chosen)
-                right += int((logits.detach().argmax(dim=1) == labels).sum())
+                truth = self.data.labels[chosen].to(device)  # mixed or not, what the image was
+                right += int((logits.argmax(dim=1) == truth).sum())
                 seen += len(chosen)
                 progress.advance(1, f"epoch {self.epoch + 1}/{self.plan.epochs} loss {loss_sum / seen:.3f}")
         self.model.eval()
         self.epoch += 1
         self._note(loss_sum / seen, right / seen, time.perf_counter() - started)
+
+    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        images, labels = self.data.images[chosen], self.data.labels[chosen]
+        if self.augment:
+            draw = Draw(generator, self.model.bounds.tensors(images), self.model.num_classes)
+            for one in self.augment:
+                images, labels = one(images, labels, draw)
+        return images.to(self.model.device), labels.to(self.model.device)
+
+    def _step(self, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment) -> tuple[float, Tensor]:
+        """One step of the optimiser; returns the loss and the logits."""
+        gamma = self.plan.weight_perturbation if moment.fraction >= _AWP_FROM else 0.0
+
+        def take() -> tuple[Tensor, Tensor]:
+            return self.lesson.loss(self.model, images, labels, crafted, moment)
+
+        with moved_weights(self.model, lambda: take()[0], gamma):
+            loss, logits = take()
+            value = loss.item()
+            if not math.isfinite(value):
+                raise TrainingDiverged(
+                    f"training diverged in epoch {self.epoch + 1}: the loss is {value}",
+                    hint="lower the learning rate, or raise the radius more slowly",
+                    epoch=self.epoch + 1,
+                    last_good=None,
+                )
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.lesson.settle(self.model)
+        self._average_weights()
+        return value, logits.detach()
 
     @torch.no_grad()
     def _average_weights(self) -> None:
@@ -369,8 +334,18 @@ class _Run:
             row |= {name: round(value, 6) for name, value in scores.items()}
             if row[self.lesson.select] > self.best_score:
                 self.best_score, self.best_epoch = row[self.lesson.select], self.epoch
-                self.best = {name: one.clone() for name, one in self._current().module.state_dict().items()}
+                self.best = {name: one.clone() for name, one in self._current().state_dict().items()}
         self.history.append(row)
+        self._remember()
+
+    def _remember(self) -> None:
+        self._good = {name: one.clone() for name, one in self._current().state_dict().items()}
+
+    def go_back(self) -> None:
+        """Undo an epoch that was left half-way."""
+        if self._good is not None:
+            self._current().load_state_dict(self._good)
+        self.model.eval()
 
     def _current(self) -> Classifier:
         return (self.average if self.average is not None else self.model).eval()
@@ -378,7 +353,7 @@ class _Run:
     def result(self) -> Classifier:
         final = self._current()
         if self.best is not None:
-            final.module.load_state_dict(self.best)
+            final.load_state_dict(self.best)
         for parameter in final.parameters():
             parameter.grad = None
         set_layout(final, torch.contiguous_format)
@@ -388,11 +363,11 @@ class _Run:
         if path is None:
             return
         tensors = {
-            "model": self.model.module.state_dict(),
+            "model": self.model.state_dict(),
             "optimizer": checkpoints.optimizer_tensors(self.optimizer),
         }
         if self.average is not None:
-            tensors["average"] = self.average.module.state_dict()
+            tensors["average"] = self.average.state_dict()
         if self.best is not None:
             tensors["best"] = self.best
         facts = {
@@ -408,10 +383,10 @@ class _Run:
         found = checkpoints.load(path, identity=identity) if path is not None else None
         if found is None:
             return
-        self.model.module.load_state_dict(dict(found.tensors["model"]))
+        self.model.load_state_dict(dict(found.tensors["model"]))
         checkpoints.restore_optimizer(self.optimizer, found.tensors.get("optimizer", {}))
         if self.average is not None:
-            self.average.module.load_state_dict(dict(found.tensors["average"]))
+            self.average.load_state_dict(dict(found.tensors["average"]))
         if "best" in found.tensors:
             device = self.model.device
             self.best = {name: one.to(device) for name, one in found.tensors["best"].items()}
@@ -420,6 +395,7 @@ class _Run:
         self.history = list(found.facts["history"])
         self.epoch = found.facts["epoch"]
         self.seconds_before = found.facts["seconds"]
+        self._remember()
 
 
 def _optimizer(model: Classifier, plan: TrainingPlan) -> torch.optim.Optimizer:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from hauberk.attacks import PGD
-from hauberk.attacks.objectives import CrossEntropy
 from hauberk.core.errors import ConfigError
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import Defense
+from hauberk.defenses.defense import TrainingDefense
+from hauberk.defenses.training.climbing import at_radius, climb, robust_scores
 from hauberk.models import Classifier
-from hauberk.models.training import Moment, TrainingPlan, accuracy
-from hauberk.threats import Geometry, ThreatModel
-
-_SCORING = PGD(steps=20)  # on held-out data after each epoch
+from hauberk.models.training import Lesson, Moment, TrainingPlan
+from hauberk.threats import ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarialTraining(Defense):
+class AdversarialTraining(TrainingDefense):
     """PGD adversarial training with radius warm-up, weight averaging and the best held-out epoch.
 
     Args:
@@ -67,62 +61,35 @@ class AdversarialTraining(Defense):
 
 
 @dataclass(frozen=True)
-class AdversarialLesson:
+class AdversarialLesson(Lesson):
     """The inner maximisation and the outer loss."""
+
+    select: ClassVar[str] = "held_out_robust"
 
     defense: AdversarialTraining
     threat: ThreatModel
-    select: str = "held_out_robust"
 
     def eps(self, fraction: float) -> float:
         grown = min(1.0, fraction / self.defense.warmup) if self.defense.warmup else 1.0
         return max(grown * self.defense.margin, 1e-3) * self.threat.geometry.eps
 
-    def loss(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
-        radius = self.eps(moment.fraction)
-        geometry = self.threat.geometry.with_eps(_whole(self.threat.geometry, radius))
-        lower, upper = model.bounds.tensors(images)
-        start = geometry.project(images, images + geometry.uniform(images, moment.streams), lower, upper)
-        scale = geometry.step_scale(model.bounds, model.input_shape)
-        x = start
-        with frozen(model):
-            for _ in range(self.defense.steps):
-                x = x.detach().requires_grad_(True)
-                climbed = CrossEntropy()(model(x), labels, None).sum()
-                (gradient,) = torch.autograd.grad(climbed, x)
-                ahead = x.detach() + self.defense.reach * scale / self.defense.steps * geometry.steepest(
-                    gradient
-                )
-                x = geometry.project(images, ahead, lower, upper)
-        logits = model(x.detach())
+    def craft(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        geometry = at_radius(self.threat.geometry, self.eps(moment.fraction))
+        return climb(
+            model,
+            images,
+            lambda logits: F.cross_entropy(logits, labels, reduction="sum"),
+            geometry,
+            moment,
+            steps=self.defense.steps,
+            reach=self.defense.reach,
+        )
+
+    def loss(
+        self, model: Classifier, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment
+    ) -> tuple[Tensor, Tensor]:
+        logits = model(crafted)
         return F.cross_entropy(logits, labels), logits
 
     def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        # white box and without a query budget, whatever the threat: as the training itself
-        result = _SCORING(model, held_out.images, held_out.labels, self.threat.geometry, seed=seed)
-        return {
-            "held_out_accuracy": accuracy(model, held_out.images, held_out.labels),
-            "held_out_robust": result.robust_accuracy,
-        }
-
-
-def _whole(geometry: Geometry, radius: float) -> float:
-    """A counting norm takes whole radii only."""
-    return max(1.0, round(radius)) if geometry.norm == "l0" else radius
-
-
-@contextmanager
-def frozen(model: nn.Module) -> Iterator[None]:
-    """Eval mode without parameter gradients, for looking at the input's gradient alone."""
-    training = [one for one in model.modules() if one.training]
-    learning = [one for one in model.parameters() if one.requires_grad]
-    model.eval()
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)
-        for module in training:
-            module.training = True
+        return robust_scores(model, held_out, self.threat, seed)

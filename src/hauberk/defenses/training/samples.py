@@ -9,14 +9,14 @@ import torch
 
 from hauberk.attacks import FGSM
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import Defense
+from hauberk.defenses.defense import TrainingDefense
 from hauberk.models import Classifier
 from hauberk.models.training import Lesson, Plain, TrainingPlan
 from hauberk.threats import ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class FGSMAugmentation(Defense):
+class FGSMAugmentation(TrainingDefense):
     """Train on the clean images and, once and for all, their FGSM images against the model as it was.
 
     Limits: the samples do not move while the model learns, so it learns those samples and not the threat:

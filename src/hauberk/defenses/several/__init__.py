@@ -1,0 +1,9 @@
+"""Defences of several models."""
+
+from __future__ import annotations
+
+from hauberk.defenses.defense import Defense
+
+DEFENSES: tuple[type[Defense], ...] = ()
+
+__all__ = ["DEFENSES"]

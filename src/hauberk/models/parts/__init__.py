@@ -1,0 +1,29 @@
+"""What may stand around a network: transformations of its input, detectors, smoothing. Built again by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hauberk.core.errors import ConfigError, check_known
+from hauberk.models.parts.part import Gradient, Inner, Part, refusing
+from hauberk.models.parts.quantising import BitDepth
+
+PARTS: dict[str, type[Part]] = {one.name: one for one in (BitDepth,)}
+
+
+def make_part(name: str, args: Mapping[str, Any]) -> Part:
+    """A part by its name.
+
+    Raises:
+        UnknownName: no such part.
+        ConfigError: arguments it does not take.
+    """
+    check_known([name], PARTS, what="part", where="the model's defences")
+    try:
+        return PARTS[name](**args)
+    except TypeError as error:
+        raise ConfigError(f"part {name} refused its arguments {dict(args)}: {error}") from error
+
+
+__all__ = ["PARTS", "BitDepth", "Gradient", "Inner", "Part", "make_part", "refusing"]

@@ -1,0 +1,19 @@
+"""Training: one loop for plain and for robust learning."""
+
+from __future__ import annotations
+
+from hauberk.models.training.lesson import Lesson, Moment, Plain, accuracy
+from hauberk.models.training.loop import TrainingDiverged, check_labels_differ, learn, train
+from hauberk.models.training.plan import TrainingPlan
+
+__all__ = [
+    "Lesson",
+    "Moment",
+    "Plain",
+    "TrainingDiverged",
+    "TrainingPlan",
+    "accuracy",
+    "check_labels_differ",
+    "learn",
+    "train",
+]
