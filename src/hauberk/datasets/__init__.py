@@ -6,20 +6,21 @@ from collections.abc import Callable
 from functools import partial
 
 from hauberk.core.errors import check_known
-from hauberk.datasets import digits, idx
+from hauberk.datasets import cifar, digits, idx
 from hauberk.datasets.dataset import Dataset
 
 _LOADERS: dict[str, Callable[[str], Dataset]] = {
     "digits": digits.load,
     "mnist": partial(idx.load, idx.MNIST),
     "fashion": partial(idx.load, idx.FASHION),
+    "cifar10-jpeg": partial(cifar.load, cifar.CIFAR10_JPEG),
 }
 
 NAMES = tuple(_LOADERS)
 
 
 def load(name: str, *, split: str = "train") -> Dataset:
-    """A data set by name: ``digits`` (embedded), ``mnist`` or ``fashion``.
+    """A data set by name: ``digits`` (embedded), ``mnist``, ``fashion`` or ``cifar10-jpeg``.
 
     Args:
         split: ``train`` or ``test``.
