@@ -7,9 +7,14 @@ from typing import Any
 
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.datasets.augmentation.augmentation import Augmentation, Draw
-from hauberk.datasets.augmentation.moving import Shift
+from hauberk.datasets.augmentation.augmix import AugMix
+from hauberk.datasets.augmentation.covering import Cutout, Noise
+from hauberk.datasets.augmentation.mixing import CutMix, Mixup
+from hauberk.datasets.augmentation.moving import Rotation, Scaling, Shift
 
-AUGMENTATIONS: dict[str, type[Augmentation]] = {one.name: one for one in (Shift,)}
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    one.name: one for one in (Shift, Rotation, Scaling, Noise, Cutout, Mixup, CutMix, AugMix)
+}
 
 
 def augmentations(names: Sequence[str]) -> tuple[Augmentation, ...]:
@@ -39,4 +44,17 @@ def _one(text: str) -> Augmentation:
     return AUGMENTATIONS[name](value)
 
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Draw", "augmentations"]
+__all__ = [
+    "AUGMENTATIONS",
+    "AugMix",
+    "Augmentation",
+    "CutMix",
+    "Cutout",
+    "Draw",
+    "Mixup",
+    "Noise",
+    "Rotation",
+    "Scaling",
+    "Shift",
+    "augmentations",
+]

@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hauberk.core.errors import ConfigError
@@ -34,6 +36,19 @@ class Draw:
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """int64 in [low, high]."""
         return torch.randint(low, high + 1, shape, generator=self.generator)
+
+    def normal(self, *shape: int) -> Tensor:
+        """float32, standard normal."""
+        return torch.randn(shape, generator=self.generator)
+
+    def beta(self, alpha: float, *shape: int) -> Tensor:
+        """float32 in [0, 1] from Beta(alpha, alpha); ``alpha`` above 0."""
+        source = np.random.default_rng(int(self.integers(0, 2**63 - 2)))  # torch's own takes no generator
+        return torch.from_numpy(source.beta(alpha, alpha, shape)).to(torch.float32)
+
+    def width(self) -> Tensor:
+        """From the lowest to the highest valid value, broadcastable to the images."""
+        return self.bounds[1] - self.bounds[0]
 
     def clip(self, images: Tensor) -> Tensor:
         """The images within the bounds."""
@@ -67,6 +82,30 @@ class Augmentation(ABC):
                 f"augment: the strength of {self.name} lies in [{low:g}, {high:g}], got {value!r}"
             )
 
-    @abstractmethod
     def __call__(self, images: Tensor, labels: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Changed images ``(n, channels, height, width)`` within the bounds, and their labels."""
+        """Changed images within the bounds, and their labels.
+
+        Args:
+            images: floating ``(n, channels, height, width)`` on the CPU; they are left as they were.
+            labels: int64 ``(n,)``, or float ``(n, classes)`` where something has mixed them before.
+
+        Raises:
+            ConfigError: the batch holds no images.
+        """
+        if images.ndim != 4:
+            raise ConfigError(
+                f"augment: {self.name} takes batches (n, channels, height, width), got {tuple(images.shape)}",
+                hint="leave augment out: there are no pictures here",
+            )
+        if self.mixes:
+            labels = shares(labels, draw.classes)
+        return self.apply(images, labels, draw) if self.strength else (images, labels)
+
+    @abstractmethod
+    def apply(self, images: Tensor, labels: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        """As the call, at a strength above 0; for those that mix, ``labels`` are shares already."""
+
+
+def shares(labels: Tensor, classes: int) -> Tensor:
+    """Labels as float32 ``(n, classes)`` that sum to 1; those that are shares already stay as they are."""
+    return labels if labels.ndim == 2 else F.one_hot(labels, classes).to(torch.float32)
