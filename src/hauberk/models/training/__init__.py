@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hauberk.models.training.lesson import Lesson, Moment, Plain, accuracy
-from hauberk.models.training.loop import TrainingDiverged, check_labels_differ, learn, train
+from hauberk.models.training.loop import check_labels_differ, learn, train
 from hauberk.models.training.plan import TrainingPlan
+from hauberk.models.training.run import TrainingDiverged
 
 __all__ = [
     "Lesson",

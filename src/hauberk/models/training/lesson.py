@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from hauberk.datasets import Dataset
 from hauberk.models.classifier import Classifier
@@ -49,6 +50,10 @@ class Lesson(ABC):
     def replays(self) -> int:
         """Steps taken on each batch before the next one comes."""
         return 1
+
+    def learns(self, model: Classifier) -> Iterable[nn.Parameter]:
+        """The weights that learn; the others stay, and what consists of them alone stays in eval mode."""
+        return model.parameters()
 
     def craft(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """The points, shape of the images, at which the loss is taken: where an inner attack ended, say."""
