@@ -173,6 +173,11 @@ class TrainingDefense(Defense):
         if not isinstance(self.fresh, bool):  # 'no' would count as yes
             raise ConfigError(f"{where}: fresh is true or false, got {self.fresh!r}")
 
+    def set_aside(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
+        """What to learn from, and what ``held_out`` keeps for choosing the best epoch."""
+        count = min(_HELD_OUT_MOST, len(data) // 10) if self.held_out is None else self.held_out
+        return data.split(count) if count else (data, None)
+
     @abstractmethod
     def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
         """What is learnt against ``threat``."""
@@ -199,12 +204,9 @@ class TrainingDefense(Defense):
         """
         threat = check_threat(classifier, threat)
         check_labels_differ(data)
-        kept_aside = None
-        held_out = min(_HELD_OUT_MOST, len(data) // 10) if self.held_out is None else self.held_out
-        if held_out:
-            data, kept_aside = data.split(held_out)
+        data, kept_aside = self.set_aside(data)
         lesson = self.lesson(classifier, threat)
-        start = _restarted(classifier, seed) if self.fresh else classifier
+        start = restarted(classifier, seed) if self.fresh else classifier
         settings = {key: value for key, value in asdict(self).items() if key not in ("plan", "held_out")}
         learnt = self.prepare(classifier, data, threat, seed)
         if learnt is not data:
@@ -225,7 +227,7 @@ class TrainingDefense(Defense):
         )
 
 
-def _restarted(classifier: Classifier, seed: int) -> Classifier:
+def restarted(classifier: Classifier, seed: int) -> Classifier:
     """The same network with new random weights; what it was before stays in its evidence."""
     blank = copy.deepcopy(classifier).cpu()  # the same weights whatever the device
     with torch.random.fork_rng(devices=[]):
