@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import torch
@@ -56,6 +56,18 @@ class Problem:
     @property
     def geometry(self) -> Geometry:
         return self.threat.geometry
+
+    def take(self, rows: Tensor) -> Problem:
+        """The problem of some of its samples."""
+        return replace(
+            self,
+            origin=self.origin[rows],
+            labels=self.labels[rows],
+            targets=None if self.targets is None else self.targets[rows],
+            streams=self.streams[rows],
+            queries=self.queries[rows],
+            starts=None if self.starts is None else self.starts[rows],
+        )
 
     def project(self, origin: Tensor, x: Tensor) -> Tensor:
         """``x`` brought into the ball around ``origin`` and into the bounds."""
@@ -246,20 +258,7 @@ class Attack(ABC):
         gradients = torch.zeros_like(queries)
         zero = torch.zeros_like(clean_wrong)
         if len(chosen) and (budget is None or budget > self.repeats):
-            part = Problem(
-                classifier=problem.classifier,
-                gradients_from=problem.gradients_from,
-                threat=problem.threat,
-                origin=problem.origin[chosen],
-                labels=problem.labels[chosen],
-                targets=None if problem.targets is None else problem.targets[chosen],
-                streams=problem.streams[chosen],
-                lower=problem.lower,
-                upper=problem.upper,
-                queries=queries[chosen],
-                progress=problem.progress,
-                starts=None if problem.starts is None else problem.starts[chosen],
-            )
+            part = replace(problem, queries=queries).take(chosen)
             outcome = self.run(part)
             candidates[chosen] = part.project(part.origin, outcome.candidates)
             queries[chosen] = outcome.queries

@@ -112,6 +112,21 @@ class GradientAttack(Attack):
         """Where a restart begins; projected by the engine."""
         return batch.origin.clone()
 
+    def begin(self, problem: Problem, rows: Tensor, restart: int, aims: Tensor | None) -> Batch:
+        """The samples ``rows`` where a restart begins: at the attack's start, the first one at given points."""
+        batch = Batch(
+            rows,
+            problem.origin[rows],
+            problem.labels[rows],
+            None if aims is None else aims[rows],
+            problem.streams[rows].fork(restart),
+            problem.origin[rows],
+        )
+        carried = problem.starts[rows] if problem.starts is not None and restart == 0 else None
+        begin = self.start(problem, batch, restart) if carried is None else carried
+        batch.x = problem.project(batch.origin, begin)
+        return batch
+
     def aims(self, problem: Problem, oracle: Oracle, record: Record) -> Sequence[Tensor | None]:
         """What the objective climbs towards, for each restart one row per sample of the problem.
 
@@ -148,17 +163,7 @@ class GradientAttack(Attack):
         aims: Tensor | None,
     ) -> int:
         """One restart; returns how many progress ticks it reported."""
-        batch = Batch(
-            rows,
-            problem.origin[rows],
-            problem.labels[rows],
-            None if aims is None else aims[rows],
-            problem.streams[rows].fork(restart),
-            problem.origin[rows],
-        )
-        carried = problem.starts[rows] if problem.starts is not None and restart == 0 else None
-        begin = self.start(problem, batch, restart) if carried is None else carried
-        batch.x = problem.project(batch.origin, begin)
+        batch = self.begin(problem, rows, restart, aims)
         _, steps = self._rounds
         for number in range(steps):
             batch = self._within_budget(problem, record, batch)

@@ -104,8 +104,11 @@ class Board:
         labels: Tensor,
         targets: Tensor | None,
         threat: ThreatModel,
+        indices: Tensor,
+        journal: Journal | None,
     ) -> None:
         self.classifier, self.threat = classifier, threat
+        self.indices, self.journal = indices, journal
         self.images, self.labels, self.targets = images, labels, targets
         self.clean_prediction = predictions(classifier, images)
         self.right = self.clean_prediction == labels
@@ -122,10 +125,8 @@ class Board:
         self,
         label: str,
         stage: Stage,
-        indices: Tensor,
         seed: int,
         team: Team,
-        journal: Journal | None,
         progress: Progress,
         *,
         alone: bool,
@@ -143,17 +144,17 @@ class Board:
             images=self.images[rows],
             labels=self.labels[rows],
             targets=None if self.targets is None else self.targets[rows],
-            indices=indices[rows],
+            indices=self.indices[rows],
             starts=self.closest[rows] if stage.carried else None,
             gradients_from=stage.gradients_from,
         )
         started = time.perf_counter()
         broke = invalid = 0
         spent = torch.zeros(0, dtype=torch.int64)
-        for found in team.run(whole, journal, progress):
+        for found in team.run(whole, self.journal, progress):
             self.queries[found.rows] += found.queries
             self._zero[found.rows] |= found.zero_gradient
-            more = self._judge(label, found.rows, found.candidates, found.margins, indices, journal)
+            more = self._judge(label, found.rows, found.candidates, found.margins)
             broke, invalid = broke + more[0], invalid + more[1]
             spent = torch.cat([spent, found.queries])
         seconds = time.perf_counter() - started
@@ -183,8 +184,6 @@ class Board:
         rows: Tensor,
         candidates: Tensor,
         margins: Tensor | None = None,
-        indices: Tensor | None = None,
-        journal: Journal | None = None,
     ) -> tuple[int, int]:
         """Enter what the judge says of candidates for ``rows``; returns how many broke and were invalid."""
         targets = None if self.targets is None else self.targets[rows]
@@ -204,10 +203,10 @@ class Board:
         self.prediction[won] = judgement.prediction[fresh]
         self.distance[won] = judgement.distance[fresh]
         self.standing[won] = False
-        if journal is not None and indices is not None:
+        if self.journal is not None:
             for row in won.tolist():
-                told = {"index": int(indices[row]), "by": name, "distance": float(self.distance[row])}
-                journal.tell({**told, "prediction": int(self.prediction[row])})
+                told = {"index": int(self.indices[row]), "by": name, "distance": float(self.distance[row])}
+                self.journal.tell({**told, "prediction": int(self.prediction[row])})
         return int(judgement.broken.sum()), int(judgement.invalid.sum())
 
     def _row(
@@ -243,10 +242,10 @@ class Board:
             return "misclassified"
         return "robust" if self.standing[row] else "broken"
 
-    def verdicts(self, indices: Tensor) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[Verdict, ...]:
         return tuple(
             Verdict(
-                index=int(indices[row]),
+                index=int(self.indices[row]),
                 label=int(self.labels[row]),
                 clean_prediction=int(self.clean_prediction[row]),
                 status=self.status(row),
@@ -258,11 +257,11 @@ class Board:
             for row in range(len(self.images))
         )
 
-    def gallery(self, indices: Tensor) -> list[dict[str, Any]]:
+    def gallery(self) -> list[dict[str, Any]]:
         """A few samples with the point that broke them or at which the last attack came closest."""
         return [
             {
-                "index": int(indices[row]),
+                "index": int(self.indices[row]),
                 "label": self.classifier.labels[int(self.labels[row])],
                 "clean_prediction": self.classifier.label(int(self.clean_prediction[row])),
                 "prediction": self.classifier.label(int(self.prediction[row])),

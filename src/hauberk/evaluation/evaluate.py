@@ -148,16 +148,16 @@ def evaluate(
     }
     kept = _open_journal(journal, classifier, data, indices, parameters, seed)
 
-    board = Board(classifier, images, labels, targets, threat)
-    campaign = Campaign(board, indices, seed, team(classifier, workers), kept, gradients_from, progress)
+    board = Board(classifier, images, labels, targets, threat, indices, kept)
+    campaign = Campaign(board, seed, team(classifier, workers), gradients_from, progress)
     rows = [board.carry(one) for one in carried]
     with nullcontext() if workers is None else workers.held():
-        rows += campaign.run(lone, alone=True)
+        campaign.run(lone, alone=True)
         found = plan.carry_out(campaign, behaviour)
-    rows += campaign.rows[len(lone) :]
+    rows += campaign.rows
     raised = (*found, *flags.few_samples(len(images)))
 
-    verdicts = board.verdicts(indices)
+    verdicts = board.verdicts()
     right, standing = int(board.right.sum()), int(board.standing.sum())
     result: dict[str, Any] = {
         "samples": len(images),
@@ -167,7 +167,7 @@ def evaluate(
         "robust_interval": list(wilson(standing, len(images))),
         "attacks": [vars(row) for row in rows],
         "verdicts": [vars(verdict) for verdict in verdicts],
-        "gallery": board.gallery(indices),
+        "gallery": board.gallery(),
         "flags": [flag.describe() for flag in raised],
     }
     evidence = Evidence(

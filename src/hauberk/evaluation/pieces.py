@@ -75,7 +75,6 @@ class Found:
     margins: Tensor
     queries: Tensor
     zero_gradient: Tensor
-    seconds: float
 
     def tensors(self) -> dict[str, Tensor]:
         return {
@@ -84,13 +83,7 @@ class Found:
             "margins": self.margins,
             "queries": self.queries,
             "zero_gradient": self.zero_gradient,
-            "seconds": torch.tensor([self.seconds], dtype=torch.float64),
         }
-
-    @classmethod
-    def of(cls, tensors: dict[str, Tensor]) -> Found:
-        seconds = float(tensors["seconds"][0])
-        return cls(**{key: value for key, value in tensors.items() if key != "seconds"}, seconds=seconds)
 
 
 def attack_piece(piece: Piece, classifier: Classifier, progress: Progress = SILENT) -> Found:
@@ -107,9 +100,18 @@ def attack_piece(piece: Piece, classifier: Classifier, progress: Progress = SILE
         starts=piece.starts,
         progress=progress,
     )
-    return Found(
-        piece.rows, result.candidates, result.margins, result.queries, result.zero_gradient, result.seconds
-    )
+    return Found(piece.rows, result.candidates, result.margins, result.queries, result.zero_gradient)
+
+
+def _kept(journal: Journal | None, piece: Piece) -> Found | None:
+    """What an earlier run of the same piece left."""
+    tensors = None if journal is None else journal.find(piece.name, piece.key)
+    return None if tensors is None else Found(**tensors)
+
+
+def _keep(journal: Journal | None, piece: Piece, found: Found) -> None:
+    if journal is not None:
+        journal.keep(piece.name, piece.key, found.tensors())
 
 
 class Alone:
@@ -120,16 +122,11 @@ class Alone:
 
     def run(self, whole: Piece, journal: Journal | None, progress: Progress) -> Iterator[Found]:
         """Results as they come; pieces that the journal holds are not run again."""
-        if journal is None:
-            yield attack_piece(whole, self._classifier, progress)
-            return
-        for piece in whole.cut():
-            kept = journal.find(piece.name, piece.key)
-            if kept is not None:
-                yield Found.of(kept)
-                continue
-            found = attack_piece(piece, self._classifier, progress)
-            journal.keep(piece.name, piece.key, found.tensors())
+        for piece in [whole] if journal is None else whole.cut():
+            found = _kept(journal, piece)
+            if found is None:
+                found = attack_piece(piece, self._classifier, progress)
+                _keep(journal, piece, found)
             yield found
 
 
@@ -145,15 +142,14 @@ class Spread:
         progress.begin(whole.attack.name, len(pieces))
         waiting = []
         for piece in pieces:
-            kept = None if journal is None else journal.find(piece.name, piece.key)
+            kept = _kept(journal, piece)
             if kept is None:
                 waiting.append(piece)
                 continue
             progress.advance()
-            yield Found.of(kept)
+            yield kept
         for number, found in self._workers.map(attack_piece, waiting, shared=self._classifier):
-            if journal is not None:
-                journal.keep(waiting[number].name, waiting[number].key, found.tensors())
+            _keep(journal, waiting[number], found)
             progress.advance()
             yield found
         progress.end()

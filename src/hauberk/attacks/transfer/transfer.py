@@ -103,17 +103,7 @@ class Transfer(Attack):
     ) -> Tensor:
         """The points for the samples ``rows`` after all steps on the sources."""
         attack = self.attack
-        batch = Batch(
-            rows,
-            problem.origin[rows],
-            problem.labels[rows],
-            None if aims is None else aims[rows],
-            problem.streams[rows].fork(restart),
-            problem.origin[rows],
-        )
-        carried = problem.starts[rows] if problem.starts is not None and restart == 0 else None
-        begin = attack.start(problem, batch, restart) if carried is None else carried
-        batch.x = problem.project(batch.origin, begin)
+        batch = attack.begin(problem, rows, restart, aims)
         _, steps = attack._rounds
         for number in range(steps):
             streams = batch.streams.fork(_VIEWS).fork(number)
