@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from hauberk.defenses.defense import Defense
-from hauberk.defenses.inference.transformations import BitDepthReduction
+from hauberk.defenses.inference.smoothing import RandomisedSmoothing
+from hauberk.defenses.inference.transformations import (
+    BitDepthReduction,
+    GaussianSmoothing,
+    JPEGCompression,
+    MedianSmoothing,
+    Quantisation,
+    RandomResizing,
+    VariationMinimisation,
+)
 
-DEFENSES: tuple[type[Defense], ...] = (BitDepthReduction,)
+DEFENSES: tuple[type[Defense], ...] = (
+    BitDepthReduction,
+    Quantisation,
+    JPEGCompression,
+    MedianSmoothing,
+    GaussianSmoothing,
+    VariationMinimisation,
+    RandomResizing,
+    RandomisedSmoothing,
+)
 
-__all__ = ["DEFENSES", "BitDepthReduction"]
+__all__ = [
+    "DEFENSES",
+    "BitDepthReduction",
+    "GaussianSmoothing",
+    "JPEGCompression",
+    "MedianSmoothing",
+    "Quantisation",
+    "RandomResizing",
+    "RandomisedSmoothing",
+    "VariationMinimisation",
+]

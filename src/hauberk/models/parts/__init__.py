@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.models.parts.compression import JPEG
+from hauberk.models.parts.filtering import GaussianBlur, Median
+from hauberk.models.parts.noise import Smoothing
 from hauberk.models.parts.part import Gradient, Inner, Part, refusing
-from hauberk.models.parts.quantising import BitDepth
+from hauberk.models.parts.quantising import BitDepth, Quantise, best_levels
+from hauberk.models.parts.resizing import ResizePad
+from hauberk.models.parts.variation import DroppedTotalVariation, TotalVariation
 
-PARTS: dict[str, type[Part]] = {one.name: one for one in (BitDepth,)}
+_TRANSFORMATIONS: tuple[type[Part], ...] = (
+    BitDepth, Quantise, JPEG, Median, GaussianBlur, TotalVariation, DroppedTotalVariation, ResizePad, Smoothing
+)  # fmt: skip
+
+PARTS: dict[str, type[Part]] = {one.name: one for one in _TRANSFORMATIONS}
 
 
 def make_part(name: str, args: Mapping[str, Any]) -> Part:
@@ -26,4 +35,21 @@ def make_part(name: str, args: Mapping[str, Any]) -> Part:
         raise ConfigError(f"part {name} refused its arguments {dict(args)}: {error}") from error
 
 
-__all__ = ["PARTS", "BitDepth", "Gradient", "Inner", "Part", "make_part", "refusing"]
+__all__ = [
+    "JPEG",
+    "PARTS",
+    "BitDepth",
+    "DroppedTotalVariation",
+    "GaussianBlur",
+    "Gradient",
+    "Inner",
+    "Median",
+    "Part",
+    "Quantise",
+    "ResizePad",
+    "Smoothing",
+    "TotalVariation",
+    "best_levels",
+    "make_part",
+    "refusing",
+]
