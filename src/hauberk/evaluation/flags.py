@@ -171,6 +171,49 @@ def training_said_more(claimed: float | None, found: float) -> list[Flag]:
     ]
 
 
+def gradients_declared_blocked(parts: tuple[str, ...], answer: str) -> list[Flag]:
+    """HB112: what stands around the network says itself that it takes gradients away.
+
+    Args:
+        answer: what was done about it.
+    """
+    if not parts:
+        return []
+    return [
+        Flag(
+            "HB112",
+            f"the defence declares that {_listed(parts)} {'hides' if len(parts) == 1 else 'hide'} gradients, "
+            f"so the model's own say nothing of its robustness: {answer}",
+        )
+    ]
+
+
+def answers_declared_random(parts: tuple[str, ...], repeats: int | None) -> list[Flag]:
+    """HB113: what stands around the network says itself that it draws each answer anew.
+
+    Args:
+        repeats: answers averaged at each point; None where the attacks were given, and run as they were.
+    """
+    if not parts:
+        return []
+    answered = (
+        f"{repeats} answers were averaged at each point"
+        if repeats is not None
+        else "the attacks given were run as they are; the standard cascade averages answers by itself"
+    )
+    return [
+        Flag(
+            "HB113",
+            f"the defence declares that {_listed(parts)} {'draws' if len(parts) == 1 else 'draw'} each answer "
+            f"anew, so that single answers mislead an attacker: {answered}",
+        )
+    ]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def restarts_still_gain(broke: int) -> list[Flag]:
     """HB111: the search was not over."""
     if not broke:

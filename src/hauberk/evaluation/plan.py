@@ -1,4 +1,8 @@
-"""What an evaluation does: the attacks it was given, or the standard cascade and its answers to suspicions."""
+"""What an evaluation does: the attacks it was given, or the standard cascade and its answers to suspicions.
+
+What parts around the network declare is answered before anything is suspected: hidden gradients by a stand-in
+with slopes, randomness by averaging.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from hauberk.evaluation import answers, flags, probes
 from hauberk.evaluation.board import AttackRow
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
+from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.flags import Flag
-from hauberk.evaluation.standard import EOT, standard_cascade
+from hauberk.evaluation.standard import repeats, standard_cascade
 from hauberk.models import Classifier
 from hauberk.models.checks import Behaviour
 from hauberk.models.stand_in import straight_through
@@ -28,12 +33,14 @@ class Plan:
     Args:
         stages: in order.
         answering: True for the standard cascade: suspicions are looked for and answered.
+        declared: what the classifier's parts say about gradients.
     """
 
     classifier: Classifier
     threat: ThreatModel
     stages: tuple[Stage, ...]
     answering: bool
+    declared: Declared
 
     @classmethod
     def make(
@@ -45,72 +52,108 @@ class Plan:
         *,
         randomized: bool,
     ) -> Plan:
+        declared = Declared.by(classifier)
         chosen = stages(attacks) if attacks is not None else standard_cascade(
-            classifier, threat, randomized=randomized
+            classifier, threat, randomized=randomized or bool(declared.random)
         )  # fmt: skip
         chosen += answers.from_elsewhere(sources)
-        return cls(classifier, threat, chosen, attacks is None)
+        return cls(classifier, threat, chosen, attacks is None, declared)
 
     def carry_out(self, campaign: Campaign, behaviour: Behaviour) -> tuple[Flag, ...]:
         """Run the stages, look for suspicions, answer them; returns the flags that stay."""
-        eot = EOT if behaviour.randomized else 1
+        eot = repeats(self.classifier, randomized=behaviour.randomized or bool(self.declared.random))
         known = (
             *flags.probabilities(self.classifier.outputs),
             *flags.randomised(behaviour.largest_change if behaviour.randomized else None),
         )
-        if not self.answering or self.threat.knowledge < Knowledge.WHITE_BOX:
+        given = campaign.gradients_from is not None
+        if self.threat.knowledge < Knowledge.WHITE_BOX:  # gradients, hidden or not, are out of his sight
             campaign.run(self.stages)
             return (*known, *_seen(campaign))
-        gradients = probes.differentiable(self.classifier, campaign.board.images, campaign.board.labels)
+        if not self.answering:
+            campaign.run(self.stages)
+            return (*known, *self.declared.unanswered(given=given), *_seen(campaign))
+        bridge = self._bridge(campaign)
+        gradients = probes.differentiable(
+            bridge or self.classifier, campaign.board.images, campaign.board.labels
+        )
         if gradients:
-            campaign.run(self._with_members())
-            suspicions = [*_seen(campaign), *self._probed(campaign, eot)]
+            campaign.run(self._with_members(None if given else bridge))
+            suspicions = [*_seen(campaign), *self._probed(campaign, eot, bridge)]
         else:
             campaign.run([one for one in self.stages if not one.attack.takes_gradients])
             suspicions = [flags.no_gradient()]
-        suspicions = self._answered(campaign, suspicions, gradients, eot)
-        suspicions += self._until_restarts_end(campaign, eot, usable=gradients)
+        suspicions = self._answered(campaign, suspicions, gradients, eot, bridge)
+        suspicions += self._until_restarts_end(campaign, eot, bridge, usable=gradients)
+        climbed = tuple(
+            row.name
+            for row, stage in zip(campaign.rows, campaign.stages, strict=True)
+            if bridge is not None and stage.gradients_from is bridge
+        )
         found = float(campaign.board.standing.float().mean())
-        return (*known, *suspicions, *flags.training_said_more(_claimed(self.classifier, self.threat), found))
+        return (
+            *known,
+            *self.declared.answered(climbed, given=given, eot=eot),
+            *suspicions,
+            *flags.training_said_more(_claimed(self.classifier, self.threat), found),
+        )
 
-    def _with_members(self) -> tuple[Stage, ...]:
-        """The stages, and attacks on each member where the classifier is an ensemble."""
+    def _bridge(self, campaign: Campaign) -> Classifier | None:
+        """What to take gradients from in the model's place, where it declares that it hides them."""
+        if not self.declared.blocked:
+            return None
+        return campaign.gradients_from or straight_through(self.classifier)
+
+    def _with_members(self, bridge: Classifier | None) -> tuple[Stage, ...]:
+        """The stages, by the gradients of ``bridge`` if any, and attacks on each member of an ensemble."""
+        whole = self.stages if bridge is None else answers.bridged(self.stages, bridge)
         members = [one for one in getattr(self.classifier.module, "members", ()) if isinstance(one, Classifier)]
         first = next((one for one in self.stages if one.attack.takes_gradients), None)
         if first is None or len(members) < 2:
-            return self.stages
+            return whole
+        sighted = [straight_through(one) if Declared.by(one).blocked else one for one in members]
         each = [
-            replace(first, gradients_from=one, note=f"member {place + 1}") for place, one in enumerate(members)
+            replace(first, gradients_from=one, note=f"member {place + 1}") for place, one in enumerate(sighted)
         ]
-        return (*self.stages, *each)
+        return (*whole, *each)
 
-    def _probed(self, campaign: Campaign, eot: int) -> list[Flag]:
+    def _probed(self, campaign: Campaign, eot: int, bridge: Classifier | None) -> list[Flag]:
         """Experiments on a few samples that are right without attack."""
         board = campaign.board
         rows = board.right.nonzero().squeeze(1)[: probes.SAMPLES]
         if not len(rows):
             return []
         images, labels = board.images[rows], board.labels[rows]
-        seen = probes.radii(self.classifier, images, labels, self.threat, eot=eot)
+        seen = probes.radii(self.classifier, images, labels, self.threat, eot=eot, gradients_from=bridge)
         found = flags.radius_without_effect(seen.eps, seen.fooled, seen.margins)
         found += flags.holds_at_any_radius(seen.eps[-1], seen.fooled[-1])
         return found
 
-    def _answered(self, campaign: Campaign, suspicions: list[Flag], gradients: bool, eot: int) -> list[Flag]:
+    def _answered(
+        self,
+        campaign: Campaign,
+        suspicions: list[Flag],
+        gradients: bool,
+        eot: int,
+        bridge: Classifier | None,
+    ) -> list[Flag]:
         """Run the attacks that answer suspicions of masking; the flags then say what was tried."""
         if not any(one.code in _SUSPICIOUS for one in suspicions):
             return suspicions
         board = campaign.board
-        stand_in = straight_through(self.classifier)
-        sighted = probes.differentiable(stand_in, board.images, board.labels)
+        stand_in = straight_through(self.classifier) if bridge is None else None
+        if stand_in is not None and not probes.differentiable(stand_in, board.images, board.labels):
+            stand_in = None
         reply = answers.to_masking(
-            self.stages, self.threat, stand_in=stand_in if sighted else None, direct=gradients, eot=eot
+            self.stages, self.threat, stand_in=stand_in, direct=gradients, eot=eot, gradients_from=bridge
         )
         tried = tuple(row.name for row in campaign.run(reply))
         later = [one for one in _seen(campaign) if one.code not in {flag.code for flag in suspicions}]
         return [replace(one, tried=tried) if one.code in _SUSPICIOUS else one for one in [*suspicions, *later]]
 
-    def _until_restarts_end(self, campaign: Campaign, eot: int, *, usable: bool) -> list[Flag]:
+    def _until_restarts_end(
+        self, campaign: Campaign, eot: int, bridge: Classifier | None, *, usable: bool
+    ) -> list[Flag]:
         """Further rounds of restarts as long as the last ones broke samples."""
         last = [
             row
@@ -123,7 +166,9 @@ class Plan:
             return []
         tried: list[str] = []
         for _ in range(answers.ROUNDS):
-            again = answers.to_gaining_restarts(self.classifier, targeted=self.threat.targeted, eot=eot)
+            again = answers.to_gaining_restarts(
+                self.classifier, targeted=self.threat.targeted, eot=eot, gradients_from=bridge
+            )
             rows = campaign.run(again)
             tried += [row.name for row in rows]
             broke = sum(row.broke for row in rows)

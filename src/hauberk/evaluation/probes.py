@@ -43,10 +43,21 @@ class Radii:
     margins: tuple[float, ...]
 
 
-def radii(classifier: Classifier, images: Tensor, labels: Tensor, threat: ThreatModel, *, eot: int) -> Radii:
+def radii(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    threat: ThreatModel,
+    *,
+    eot: int,
+    gradients_from: Classifier | None = None,
+) -> Radii:
     """Attack a few samples at the threat's radius, twice that, and without any limit.
 
     An honest model falls more the farther the attacker may go, and always when he may go anywhere.
+
+    Args:
+        gradients_from: what the evaluation takes gradients from, where that is not the model itself.
     """
     widest = threat.geometry.largest(classifier.bounds, classifier.input_shape)
     eps = sorted({threat.geometry.eps, min(2 * threat.geometry.eps, widest), widest})
@@ -54,7 +65,11 @@ def radii(classifier: Classifier, images: Tensor, labels: Tensor, threat: Threat
     fooled, margins = [], []
     for radius in eps:
         result = PGD(objective="margin", steps=_STEPS, eot=eot)(
-            classifier, images[:SAMPLES], labels[:SAMPLES], free.with_eps(radius)
+            classifier,
+            images[:SAMPLES],
+            labels[:SAMPLES],
+            free.with_eps(radius),
+            gradients_from=gradients_from,
         )
         fooled.append(float(result.success.float().mean()))
         # a sample leaves as soon as it is fooled, by however little: count that as level

@@ -12,9 +12,22 @@ from hauberk.attacks.sparse import SparsePGD
 from hauberk.core.errors import ConfigError
 from hauberk.evaluation.cascade import Stage
 from hauberk.models import Classifier
+from hauberk.models.parts import Smoothing
 from hauberk.threats import Knowledge, ThreatModel
 
 EOT = 16  # answers averaged at each point of a randomised model
+_LEAST_EOT = 2  # where each answer is an average itself
+
+
+def repeats(classifier: Classifier, *, randomized: bool) -> int:
+    """Answers to average at each point: 1 of a model that always says the same.
+
+    Smoothing has averaged over noise already, so the whole is shared out between its copies and ours.
+    """
+    if not randomized:
+        return 1
+    copies = max((one.samples for one in classifier.modules() if isinstance(one, Smoothing)), default=1)
+    return max(_LEAST_EOT, EOT // copies)
 
 
 def standard_cascade(
@@ -32,7 +45,8 @@ def standard_cascade(
     if threat.knowledge is Knowledge.WHITE_BOX:
         ladder = _white_box(classifier, threat)
         if randomized:
-            ladder = tuple(_averaged(stage) for stage in ladder if isinstance(stage.attack, GradientAttack))
+            eot = repeats(classifier, randomized=True)
+            ladder = tuple(_averaged(one, eot) for one in ladder if isinstance(one.attack, GradientAttack))
         return ladder
     known = threat.knowledge
     candidates = [one for one in _black_box(threat) if known >= one.needs and threat.geometry.norm in one.norms]
@@ -83,7 +97,7 @@ def _black_box(threat: ThreatModel) -> list[Attack]:
     ]
 
 
-def _averaged(stage: Stage) -> Stage:
+def _averaged(stage: Stage, eot: int) -> Stage:
     """The stage against a randomised model: every point asked about several times."""
     assert isinstance(stage.attack, GradientAttack)
-    return replace(stage, attack=replace(stage.attack, eot=EOT))
+    return replace(stage, attack=replace(stage.attack, eot=eot))

@@ -60,13 +60,15 @@ class _Bridge(Part):
 def straight_through(classifier: Classifier) -> Classifier:
     """A copy to take gradients from: the same logits, slopes of 1 at rounding, sign, clamp and ``detach``.
 
-    Parts that know a better bridge over themselves (``Part.relaxed``) are replaced by it.
+    Parts that know a better bridge over themselves (``Part.relaxed``) are replaced by it, those around the
+    members of an ensemble too.
 
     Limits: sees what runs as torch functions under Python. Compiled or exported programs, steps done in numpy,
     comparisons and casts to integers stay without a slope; give a stand-in of your own for these.
     """
     copied = copy.deepcopy(classifier)
-    within = [one.relaxed() for one in copied.defences if isinstance(one, Part)]
-    copied.defences = nn.ModuleList([_Bridge(), *within])
+    for one in [one for one in copied.modules() if isinstance(one, Classifier)]:
+        one.defences = nn.ModuleList([part.relaxed() for part in one.defences if isinstance(part, Part)])
+    copied.defences = nn.ModuleList([_Bridge(), *copied.defences])
     copied.architecture = None
     return copied.eval()
