@@ -29,10 +29,10 @@ FOLDER = Path("runs/defences")
 PAGE = HERE.parent / "docs" / "scorecard.md"
 PICTURE = HERE.parent / "docs" / "pictures" / "scorecard.svg"
 EPS = 0.3
-TRAIN = 20_000
-TEST = 500
+TRAIN = 12_000
+TEST = 400
 CORRUPTED = 200
-BUDGET = 1_200_000
+BUDGET = 600_000
 BATCH = 128
 
 
@@ -217,9 +217,8 @@ def naive_worst(model: Any, test: Any, threat: Any, full: Any) -> float:
 
 
 def certified(model: Any, test: Any, method: str) -> dict[str, Any]:
-    from hauberk.evaluation.certify import certify
-
     import hauberk
+    from hauberk.evaluation.certify import certify
 
     if method == "smoothing":
         found = certify(model, test.head(200), hauberk.L2(1.0), method=method, seed=0)

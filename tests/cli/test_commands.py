@@ -6,34 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from transcripts import Call
 
 import hauberk
-from hauberk.cli.app import run
 from hauberk.core.evidence import Evidence
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def hauberk_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    def call(*arguments: object) -> Said:
-        code = run([str(one) for one in arguments])
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
-
-
-Call = Callable[..., Said]
 
 
 def test_help_fits_a_screen_and_ends_with_an_example(hauberk_command: Call) -> None:

@@ -6,34 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
+from transcripts import Call
 
 import hauberk
-from hauberk.cli.app import run
 from hauberk.core.evidence import Evidence
 from hauberk.models import read
 
 QUICK = ("--arch", "mlp", "--set", "args={hidden=[32]}", "--epochs", "6", "--samples", "60")
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = run(["extract", *(str(one) for one in arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
-def test_help_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "--help")
+def test_help_fits_a_screen(hauberk_command: Call) -> None:
+    code, out, _ = hauberk_command("extract", "--help")
     assert code == 0
     assert len(out.splitlines()) <= 45
     assert "Example: hauberk extract" in out
 
 
-def test_a_stolen_package_names_its_victim(
-    capsys: pytest.CaptureFixture[str], plain_package: Path, tmp_path: Path
-) -> None:
+def test_a_stolen_package_names_its_victim(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     out = tmp_path / "stolen"
-    code, text, err = call(
-        capsys, plain_package, "--data", "digits", "--queries", 160, "--labels", "--out", out, *QUICK
+    code, text, err = hauberk_command(
+        "extract", plain_package, "--data", "digits", "--queries", 160, "--labels", "--out", out, *QUICK
     )
     assert code == 0, err
     assert "queries  agrees with the victim" in text
@@ -51,13 +43,11 @@ def test_a_stolen_package_names_its_victim(
     assert document.parents == (born.digest, victim.evidence[-1].digest)
 
 
-def test_json_seed_pool_and_method(
-    capsys: pytest.CaptureFixture[str], plain_package: Path, tmp_path: Path
-) -> None:
+def test_json_seed_pool_and_method(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     documents = []
     for number in range(2):
-        code, text, err = call(
-            capsys, plain_package, "--data", "digits", "--pool", "digits", "--method", "jacobian",
+        code, text, err = hauberk_command(
+            "extract", plain_package, "--data", "digits", "--pool", "digits", "--method", "jacobian",
             "--queries", 40, "--scores", "--set", "seeds=20", "--set", "batch_size=16", "--norm", "l2",
             "--eps", 0.5, "--seed", 9, "--json", "--out", tmp_path / f"stolen-{number}", *QUICK,
         )  # fmt: skip
@@ -90,14 +80,14 @@ MISUSE: list[tuple[str, list[str]]] = [
 
 @pytest.mark.parametrize(("message", "arguments"), MISUSE, ids=lambda one: str(one)[:40])
 def test_misuse(
-    message: str, arguments: list[str], capsys: pytest.CaptureFixture[str], plain_package: Path, tmp_path: Path
+    message: str, arguments: list[str], hauberk_command: Call, plain_package: Path, tmp_path: Path
 ) -> None:
     given = [str(plain_package) if one == "PLAIN" else one for one in arguments]
     if "--out" not in given:
         given += ["--out", str(tmp_path / "out")]
     if "--queries" not in given:
         given += ["--queries", "50"]
-    code, out, err = call(capsys, plain_package, "--data", "digits", *given)
+    code, out, err = hauberk_command("extract", plain_package, "--data", "digits", *given)
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err

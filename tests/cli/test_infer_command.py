@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from transcripts import Call
 
 import hauberk
-from hauberk.cli.app import run
 from hauberk.core.evidence import Evidence
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
-def infer(capsys: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: object) -> Said:
-        code = run(["infer", *(str(one) for one in arguments)])
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
+def infer(hauberk_command: Call) -> Call:
+    return partial(hauberk_command, "infer")
 
 
 SMALL = ("--data", "digits", "--arch", "mlp", "--samples", 120, "--epochs", 3, "--set", "batch_size=20")

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import safetensors.torch
 import torch
+from transcripts import Call, Said
 
 import hauberk
-from hauberk.cli.app import run
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
-def poison(capsys: pytest.CaptureFixture[str]) -> Call:
+def poison(hauberk_command: Call) -> Call:
     """The verb on the first 300 digits, with a short training."""
 
     def call(*arguments: object, retrain: bool = True) -> Said:
@@ -35,16 +24,14 @@ def poison(capsys: pytest.CaptureFixture[str]) -> Call:
         if "--samples" not in words:
             words += ["--samples", "300"]
         words += ["--epochs", "1", "--set", "batch_size=50"] if retrain else ["--no-retrain"]
-        code = run(words)
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return hauberk_command(*words)
 
     return call
 
 
-def test_help_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["poison", "--help"]) == 0
-    said = capsys.readouterr().out
+def test_help_fits_a_screen(hauberk_command: Call) -> None:
+    code, said, _ = hauberk_command("poison", "--help")
+    assert code == 0
     assert len(said.splitlines()) <= 40
     assert "Example: hauberk poison" in said
 
@@ -161,13 +148,12 @@ MISUSE: list[tuple[str, list[str]]] = [
 
 @pytest.mark.parametrize(("message", "arguments"), MISUSE, ids=lambda one: str(one)[:40])
 def test_misuse(
-    message: str, arguments: list[str], plain_package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    message: str, arguments: list[str], plain_package: Path, tmp_path: Path, hauberk_command: Call
 ) -> None:
     words = ["--data", "digits", "--samples", "300", "--out", str(tmp_path / "x")]
     words += [str(plain_package) if one == "PLAIN" else one for one in arguments]
-    code = run(["poison", *words])
-    said = capsys.readouterr()
-    assert code == 2, said.err
+    said = hauberk_command("poison", *words)
+    assert said.code == 2, said.err
     assert message in said.err
     assert said.out == ""
     assert said.err.startswith("error: ")  # before anything is trained
