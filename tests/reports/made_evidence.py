@@ -317,6 +317,77 @@ def poisoning(name: str = "poisoned", **more: Any) -> Evidence:
     return record("poisoning", name, {**result, **more}, parameters=parameters)
 
 
+def cleansing(name: str = "cleansed", **more: Any) -> Evidence:
+    def learnt(accuracy: float, success: float) -> dict[str, Any]:
+        return {
+            **share("accuracy", accuracy),
+            "per_class": [accuracy] * 10,
+            **share("trigger_success", success, 320),
+            **share("trigger_elsewhere", None),
+            **share("source_as_target", None),
+        }
+
+    def stamp(label: int, size: int) -> dict[str, Any]:
+        mask, paint, stamped = np.zeros((1, 8, 8)), np.zeros((1, 8, 8)), digit(3, (1, 8, 8))
+        for one in (mask, paint, stamped):
+            one[:, -size:, -size:] = 255
+        return {
+            "class": LABELS[label],
+            "mask": image(mask),
+            "paint": image(paint),
+            "stamped": image(stamped),
+            "stamped_label": LABELS[3],
+            "read_before": LABELS[label],
+            "read_after": LABELS[3],
+        }
+
+    rows = [
+        {
+            "index": index,
+            "label": "0",
+            "score": 4.0 - index,
+            "flagged": index < 3,
+            "touched": index != 1,
+            "image": image(digit(index, (1, 8, 8))),
+        }
+        for index in range(4)
+    ]
+    classes = [
+        {
+            "label": label,
+            "class": LABELS[label],
+            "mask_norm": 2.5 if label == 0 else 11.0 + 0.1 * label,
+            "anomaly": 9.25 if label == 0 else 0.5,
+            "suspected": label == 0,
+            **share("success", 0.983, 320),
+            **share("success_after", 0.041, 320),
+        }
+        for label in range(10)
+    ]
+    result = {
+        "samples": 1437,
+        "flagged": 90,
+        "touched": 72,
+        **share("precision", 0.733, 90),
+        **share("recall", 0.917, 72),
+        **share("false_alarms", 0.018, 1365),
+        "test_samples": SAMPLES,
+        "before": learnt(0.958, 0.944),
+        "after": learnt(0.961, 0.022),
+        "classes": classes,
+        "row_gallery": rows,
+        "stamp_gallery": [{"label": one, "suspected": one == 0, **stamp(one, 3 - one)} for one in (0, 1)],
+        "true_trigger": {"mask_norm": 4.0, **stamp(0, 2)},
+    }
+    parameters = {
+        "defense": {"name": "neural-cleanse", "steps": 300, "threshold": 2.0},
+        "poisoner": "BadNets(rate=0.05, target=0)",
+        "source": None,
+        "target": 0,
+    }
+    return record("cleansing", name, {**result, **more}, parameters=parameters)
+
+
 def extraction(name: str = "stolen", *, thief: str = "Knockoff(epochs=20)", **more: Any) -> Evidence:
     points = [
         {
@@ -431,6 +502,7 @@ def inversion(name: str = "undefended", **more: Any) -> Evidence:
 OTHERS = {
     "corruptions": corruptions,
     "poisoning": poisoning,
+    "cleansing": cleansing,
     "extraction": extraction,
     "membership": membership,
     "inversion": inversion,

@@ -20,6 +20,7 @@ _VERBS = {
     "infer": "ask what a model tells about the people in its training data",
     "extract": "steal a model package through its answers, and measure the theft",
     "poison": "poison training data and measure the damage",
+    "cleanse": "find poisoned data or a backdoor, mend the model, measure before and after",
     "harden": "make a hardened model package",
     "evaluate": "measure accuracy in the worst case",
     "report": "turn evidence into an HTML report",

@@ -82,7 +82,7 @@ def poisoning_damage(
         suffer more or less; small differences of accuracy may be the seed's.
     """
     started = time.perf_counter()
-    changed = _changed(clean, poisoned)
+    changed = found_changes(clean, poisoned)
     if test.input_shape != clean.input_shape or test.classes != clean.classes:
         raise DataError(f"{test.name} has other images or classes than {clean.name}")
     plan = plan or TrainingPlan()
@@ -99,8 +99,8 @@ def poisoning_damage(
         "rate": len(rows) / len(clean),
         "test_samples": len(test),
         "class_samples": torch.bincount(test.labels, minlength=len(test.classes)).tolist(),
-        "before": _figures(clean_model, poisoned, test),
-        "after": _figures(poisoned_model, poisoned, test),
+        "before": behaviour(clean_model, test, poisoned),
+        "after": behaviour(poisoned_model, test, poisoned),
         "gallery": _gallery(clean, poisoned.data, rows, clean_model),
     }
     evidence = Evidence(
@@ -131,8 +131,12 @@ def poisoning_damage(
     return PoisoningReport(evidence, clean_model, poisoned_model)
 
 
-def _changed(clean: Dataset, poisoned: Poisoned) -> dict[str, Tensor]:
-    """Boolean ``(n,)`` by name: what differs, found by looking."""
+def found_changes(clean: Dataset, poisoned: Poisoned) -> dict[str, Tensor]:
+    """Boolean ``(n,)`` by name: what differs, found by looking.
+
+    Raises:
+        DataError: not made from ``clean``, or the poisoner's mask says otherwise.
+    """
     data = poisoned.data
     if data.images.shape != clean.images.shape or data.classes != clean.classes:
         raise DataError(f"{data.name} was not made from {clean.name}: other shapes or classes")
@@ -149,11 +153,11 @@ def _changed(clean: Dataset, poisoned: Poisoned) -> dict[str, Tensor]:
     return {"touched": touched, "images_changed": images, "labels_changed": labels}
 
 
-def _figures(model: Classifier, poisoned: Poisoned, test: Dataset) -> dict[str, Any]:
-    """What one model makes of the test data."""
+def behaviour(model: Classifier, test: Dataset, poisoned: Poisoned | None) -> dict[str, Any]:
+    """What one model makes of the test data; of the trigger, where what was done is known."""
     labels, found = test.labels, predictions(model, test.images)
     right = found == labels
-    figures = _share("accuracy", right)
+    figures = share_of("accuracy", right)
     figures["per_class"] = [
         float(right[labels == one].float().mean()) if bool((labels == one).any()) else None
         for one in range(len(test.classes))
@@ -161,8 +165,8 @@ def _figures(model: Classifier, poisoned: Poisoned, test: Dataset) -> dict[str, 
     reads: dict[str, Tensor | None] = dict.fromkeys(
         ("trigger_success", "trigger_elsewhere", "source_as_target")
     )
-    source, target = poisoned.source, poisoned.target
-    if target is not None:
+    source, target = (None, None) if poisoned is None else (poisoned.source, poisoned.target)
+    if poisoned is not None and target is not None:
         others = labels != target
         victims = others if source is None else labels == source
         if poisoned.trigger is not None:
@@ -173,11 +177,11 @@ def _figures(model: Classifier, poisoned: Poisoned, test: Dataset) -> dict[str, 
         if source is not None:
             reads["source_as_target"] = found[victims] == target
     for name, hits in reads.items():
-        figures |= _share(name, hits)
+        figures |= share_of(name, hits)
     return figures
 
 
-def _share(name: str, hits: Tensor | None) -> dict[str, Any]:
+def share_of(name: str, hits: Tensor | None) -> dict[str, Any]:
     """A share with its interval; None where there is nothing to count."""
     if hits is None or len(hits) == 0:
         return {name: None, f"{name}_interval": None}

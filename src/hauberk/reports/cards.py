@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hauberk.reports import judge, numbers
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.views import (
+    Cleansing,
     Corruptions,
     Extraction,
     Interval,
@@ -59,6 +60,7 @@ class Cards:
         yield from (self._single(one) for one in summary.singles if (one.name, one.threat) not in evaluated)
         yield from map(self._corruptions, summary.corruptions)
         yield from map(self._poisoning, summary.poisonings)
+        yield from map(self._cleansing, summary.cleansings)
         yield from map(self._extraction, summary.extractions)
         yield from map(self._membership, summary.memberships)
         yield from map(self._inversion, summary.inversions)
@@ -143,6 +145,55 @@ class Cards:
                 target=words("none") if one.target is None else class_name(one.target, words),
             ),
         )
+
+    def _cleansing(self, one: Cleansing) -> Card:
+        figure, under, bounds = self._cleansed(one)
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=figure,
+            under=self._words(f"verdict.under_{under}"),
+            interval=self._words("verdict.samples", samples=numbers.amount(one.samples))
+            if bounds is None
+            else self._words("verdict.interval_alone", interval=interval(bounds)),
+            sentence="".join(self._told(one)),
+        )
+
+    def _cleansed(self, one: Cleansing) -> tuple[str, str, Interval | None]:
+        """The figure that tells most, what it is, and its interval."""
+        tried = [(one.recall, "recall")]
+        if one.after is not None:
+            tried = [(one.after.trigger_success, "trigger_success"), *tried, (one.after.accuracy, "cleansed")]
+        for share, under in tried:
+            if share is not None:
+                return percent(share.value), under, share.interval
+        if one.flagged is not None:
+            return numbers.amount(one.flagged), "flagged", None
+        return numbers.amount(len(one.suspected)), "suspected", None
+
+    def _told(self, one: Cleansing) -> Iterator[str]:
+        words, after = self._words, one.after
+        yield words("verdict.cleansing", method=one.method, samples=numbers.amount(one.samples))
+        if one.flagged is not None:
+            yield words("verdict.cleansing_rows", flagged=numbers.amount(one.flagged))
+        if one.recall is not None and one.precision is not None:
+            yield words(
+                "verdict.cleansing_truth",
+                recall=percent(one.recall.value),
+                precision=percent(one.precision.value),
+            )
+        if one.suspected:
+            named = ", ".join(class_name(label, words) for label in one.suspected)
+            yield words("verdict.cleansing_suspected", classes=named)
+        elif one.classes:
+            yield words("verdict.cleansing_none")
+        if after is not None:
+            for key in ("trigger_success", "accuracy"):
+                first, then = getattr(one.before, key), getattr(after, key)
+                if first is not None and then is not None:
+                    yield words(
+                        f"verdict.cleansing_{key}", before=percent(first.value), after=percent(then.value)
+                    )
 
     def _extraction(self, one: Extraction) -> Card:
         words = self._words

@@ -12,7 +12,7 @@ from hauberk.reports.summary import summarize
 from hauberk.reports.views import Corruptions, Curve, History, Link, Membership, Model, Single
 
 SCHEMA = "hauberk-report/1"
-_PICTURES = ("gallery", "original")
+_PICTURES = ("gallery", "original", "row_gallery", "stamp_gallery")
 
 
 def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
 
     Returns:
         ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "corruptions",
-        "poisonings", "extractions", "memberships", "inversions", "evidence"}``. Every entry
+        "poisonings", "cleansings", "extractions", "memberships", "inversions", "evidence"}``. Every entry
         names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
         ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
         ``[queries, accuracy]``, none where the verdicts cannot tell.
@@ -41,6 +41,7 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         "imports": [{**asdict(one), "conversions": list(one.conversions)} for one in summary.imports],
         "corruptions": [_corruptions(one) for one in summary.corruptions],
         "poisonings": [_plain(one) for one in summary.poisonings],
+        "cleansings": [_plain(one) for one in summary.cleansings],
         "extractions": [_plain(one) for one in summary.extractions],
         "memberships": [_membership(one) for one in summary.memberships],
         "inversions": [_plain(one) for one in summary.inversions],

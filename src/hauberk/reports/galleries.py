@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hauberk.reports.images import amplification, data_uri, perturbation, picture
-from hauberk.reports.views import Corruptions, Inversion, Pixels, Poisoning, Portrait, Sample
+from hauberk.reports.views import (
+    Cleansing,
+    Corruptions,
+    Inversion,
+    Pixels,
+    Poisoning,
+    Portrait,
+    Sample,
+    Stamp,
+    SuspiciousRow,
+)
 
 _PIXELATED = 112  # images narrower than this are shown with their pixels as squares
 
@@ -68,6 +78,16 @@ def poisoned(part: Poisoning) -> list[tuple[int, str, str, Shot, Shot]]:
         (one.index, one.label, one.poisoned_label, shot(one.original), shot(one.poisoned))
         for one in part.gallery
     ]
+
+
+def stamps(part: Cleansing) -> list[tuple[Stamp, Shot, Shot, Shot]]:
+    """Each stamp with its mask, what it paints, and a test image under it."""
+    return [(one, shot(one.mask), shot(one.paint), shot(one.stamped)) for one in part.stamp_gallery]
+
+
+def suspicious(part: Cleansing) -> list[tuple[SuspiciousRow, Shot]]:
+    """Rows of training data with their pictures."""
+    return [(one, shot(one.image)) for one in part.row_gallery]
 
 
 def portraits(part: Inversion) -> list[tuple[str, list[tuple[Portrait, Shot, Shot]]]]:

@@ -104,8 +104,8 @@ def poisoning(document: Fields) -> Poisoning:
         digest=subject_digest(document),
         poisoner=poisoner,
         recipe=recipe,
-        source=_maybe_label(parameters, "source"),
-        target=_maybe_label(parameters, "target"),
+        source=maybe_label(parameters, "source"),
+        target=maybe_label(parameters, "target"),
         trigger=parameters.maybe_text("trigger"),
         samples=result.count("samples"),
         touched=result.count("touched"),
@@ -113,18 +113,20 @@ def poisoning(document: Fields) -> Poisoning:
         labels_changed=result.count("labels_changed"),
         rate=result.fraction("rate"),
         test_samples=result.count("test_samples"),
-        before=_learnt(result.section("before")),
-        after=_learnt(result.section("after")),
+        before=learnt(result.section("before")),
+        after=learnt(result.section("after")),
         gallery=tuple(_poisoned(one) for one in _shown(result)),
         evidence=document.digest,
     )
 
 
-def _maybe_label(fields: Fields, key: str) -> str | None:
+def maybe_label(fields: Fields, key: str) -> str | None:
+    """A class, or None."""
     return None if fields.absent(key) else fields.label(key)
 
 
-def _learnt(figures: Fields) -> Learnt:
+def learnt(figures: Fields) -> Learnt:
+    """What a model makes of test images."""
     return Learnt(
         accuracy=share(figures, "accuracy", "accuracy_interval"),
         **{

@@ -22,7 +22,7 @@ from hauberk.reports.views import Flag, Link, Membership, Model, Single, Summary
 from hauberk.reports.words import HTML_LANG, Lang, Words
 
 DARKEST = 0.42  # opacity of a cell's tint at accuracy 0; the text on it stays readable, in the dark too
-_LIMITED = ("corruptions", "poisonings", "extractions", "memberships", "inversions")
+_LIMITED = ("corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions")
 
 
 def render_html(
@@ -77,7 +77,14 @@ def _environment() -> Environment:
     )
     writers = (numbers.percent, numbers.interval, numbers.radius, numbers.small, numbers.amount, numbers.share)
     environment.filters.update({write.__name__: write for write in (*writers, numbers.seconds, numbers.short)})
-    shown = (galleries.corrupted, galleries.poisoned, galleries.portraits, galleries.shot)
+    shown = (
+        galleries.corrupted,
+        galleries.poisoned,
+        galleries.portraits,
+        galleries.shot,
+        galleries.stamps,
+        galleries.suspicious,
+    )
     environment.filters.update({show.__name__: show for show in shown})
     return environment
 

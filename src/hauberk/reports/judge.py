@@ -56,13 +56,16 @@ def terms(summary: Summary) -> list[str]:
         *_ALWAYS,
         *(_EVASION if evasion else ()),
         *(one for one in _ATTACK_TERMS if any(name.startswith(one) for name in used)),
-        *(term for kind, found in _OTHER_TERMS.items() if getattr(summary, kind) for term in found),
+        *dict.fromkeys(
+            term for kind, found in _OTHER_TERMS.items() if getattr(summary, kind) for term in found
+        ),
     ]
 
 
 _OTHER_TERMS = {
     "corruptions": ("corruption",),
     "poisonings": ("poisoning", "trigger"),
+    "cleansings": ("poisoning", "trigger", "precision", "anomaly"),
     "extractions": ("fidelity", "transfer"),
     "memberships": ("membership", "false_alarms", "auc"),
     "inversions": ("inversion", "correlation"),

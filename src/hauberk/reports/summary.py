@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
-from hauberk.reports import harm
+from hauberk.reports import cleansed, harm
 from hauberk.reports.fields import Fields, visible
 from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
@@ -31,6 +31,7 @@ _HISTORIES = ("training", "hardening")
 _ASKED = {  # the parameters that make two documents about one model answers to two questions
     "corruptions": ("corruptions", "spatial"),
     "poisoning": ("poisoner", "poisoner_seed", "architecture"),
+    "cleansing": ("defense",),
     "extraction": ("thief", "queries", "knowledge"),
     "membership": ("attacks", "shadows"),
     "inversion": ("attacks", "classes"),
@@ -56,6 +57,7 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         imports=_read(chosen, _import, "import"),
         corruptions=_read(chosen, harm.corruptions, "corruptions"),
         poisonings=_read(chosen, harm.poisoning, "poisoning"),
+        cleansings=_read(chosen, cleansed.cleansing, "cleansing"),
         extractions=_read(chosen, harm.extraction, "extraction"),
         memberships=_read(chosen, harm.membership, "membership"),
         inversions=_read(chosen, harm.inversion, "inversion"),

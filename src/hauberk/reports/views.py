@@ -276,6 +276,73 @@ class Poisoning:
 
 
 @dataclass(frozen=True)
+class SuspiciousRow:
+    """One row of training data that a finder flagged or missed; ``touched`` is None where nobody knows."""
+
+    index: int
+    label: str
+    score: float
+    flagged: bool
+    touched: bool | None
+    image: Pixels
+
+
+@dataclass(frozen=True)
+class StampedClass:
+    """The smallest stamp that sends images to one class, and how often it does on test images."""
+
+    label: str
+    mask_norm: float
+    anomaly: float
+    suspected: bool
+    success: Share
+    success_after: Share | None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Pictures of a stamp, reconstructed or the true one; ``read_after`` is None where nothing was mended."""
+
+    label: str
+    true: bool
+    suspected: bool
+    mask: Pixels
+    paint: Pixels
+    stamped: Pixels
+    stamped_label: str
+    read_before: str
+    read_after: str | None
+
+
+@dataclass(frozen=True)
+class Cleansing:
+    """One ``cleansing``: what a defence against poison found, and the model before and after it."""
+
+    name: str
+    digest: str
+    method: str
+    recipe: str
+    poisoner: str | None
+    samples: int
+    flagged: int | None
+    touched: int | None
+    precision: Share | None
+    recall: Share | None
+    false_alarms: Share | None
+    test_samples: int
+    before: Learnt
+    after: Learnt | None
+    classes: tuple[StampedClass, ...]
+    row_gallery: tuple[SuspiciousRow, ...]
+    stamp_gallery: tuple[Stamp, ...]
+    evidence: str
+
+    @property
+    def suspected(self) -> tuple[str, ...]:
+        return tuple(one.label for one in self.classes if one.suspected)
+
+
+@dataclass(frozen=True)
 class Theft:
     """A surrogate learnt from so many answers: how often it agrees with its victim, and with the truth."""
 
@@ -417,6 +484,7 @@ class Summary:
     imports: tuple[Import, ...]
     corruptions: tuple[Corruptions, ...]
     poisonings: tuple[Poisoning, ...]
+    cleansings: tuple[Cleansing, ...]
     extractions: tuple[Extraction, ...]
     memberships: tuple[Membership, ...]
     inversions: tuple[Inversion, ...]
@@ -428,9 +496,16 @@ class Summary:
         return (*self.models, *self.singles)
 
     @property
-    def others(self) -> tuple[Corruptions | Poisoning | Extraction | Membership | Inversion, ...]:
+    def others(self) -> tuple[Corruptions | Poisoning | Cleansing | Extraction | Membership | Inversion, ...]:
         """What else was asked of models than whether an attacker can change their answers."""
-        return (*self.corruptions, *self.poisonings, *self.extractions, *self.memberships, *self.inversions)
+        return (
+            *self.corruptions,
+            *self.poisonings,
+            *self.cleansings,
+            *self.extractions,
+            *self.memberships,
+            *self.inversions,
+        )
 
     @property
     def cautioned(self) -> tuple[Model | Single | Corruptions | Membership | Inversion, ...]:

@@ -43,6 +43,18 @@ ENGLISH: dict[str, str] = {
     "(before: {clean_before}).",
     "verdict.poisoning_accuracy": "{poisoner} touched {rate} of the training data: accuracy goes from "
     "{before} to {after}.",
+    "verdict.under_recall": "of the poisoned rows found",
+    "verdict.under_cleansed": "accuracy after cleansing",
+    "verdict.under_flagged": "rows flagged",
+    "verdict.under_suspected": "classes suspected",
+    "verdict.cleansing": "{method} worked with {samples} samples.",
+    "verdict.cleansing_rows": " It flagged {flagged} of them.",
+    "verdict.cleansing_truth": " It found {recall} of the poisoned ones; of those it flagged, {precision} were "
+    "poisoned.",
+    "verdict.cleansing_suspected": " It suspects a backdoor to {classes}.",
+    "verdict.cleansing_none": " It suspects no class.",
+    "verdict.cleansing_trigger_success": " The trigger's success goes from {before} to {after}.",
+    "verdict.cleansing_accuracy": " Accuracy on clean images goes from {before} to {after}.",
     "verdict.under_fidelity": "agreement with the victim",
     "verdict.extraction": "With {queries} queries, a copy of {victim} was made that gives the same answer on "
     "{fidelity} of test images.",
@@ -187,6 +199,42 @@ ENGLISH: dict[str, str] = {
     "poisoning.poisoned": "poisoned",
     "poisoning.label": "label {label}",
     "poisoning.alt": "sample {index} as the poisoner left it, label {label}",
+    # cleansing
+    "cleansing.heading": "Looking for poison, and mending",
+    "cleansing.lead": "What a defence flagged is compared with what was really poisoned, where that is known; "
+    "the model before and after was asked about the same test images.",
+    "cleansing.samples": "Samples it worked with: {samples}",
+    "cleansing.flagged": "flagged: {flagged}",
+    "cleansing.touched": "poisoned: {touched}",
+    "cleansing.precision": "Of the flagged rows: poisoned (precision)",
+    "cleansing.recall": "Of the poisoned rows: flagged (recall)",
+    "cleansing.false_alarms": "Of the honest rows: flagged",
+    "cleansing.rows": "Rows",
+    "cleansing.share": "Share",
+    "cleansing.asked": "On test images",
+    "cleansing.before": "Before",
+    "cleansing.after": "After",
+    "cleansing.class": "Class",
+    "cleansing.norm": "Pixels of the stamp",
+    "cleansing.anomaly": "Anomaly",
+    "cleansing.success": "Stamped test images read as it",
+    "cleansing.success_after": "After mending",
+    "cleansing.suspected": "suspected",
+    "cleansing.mask": "mask",
+    "cleansing.paint": "what it paints",
+    "cleansing.stamped": "on a test image",
+    "cleansing.true": "true trigger",
+    "cleansing.found": "to {label}",
+    "cleansing.reads": "reads {before}",
+    "cleansing.turns": "{before} → {after}",
+    "cleansing.alt_mask": "mask of the stamp for class {label}",
+    "cleansing.alt_paint": "what the stamp for class {label} paints",
+    "cleansing.alt_stamped": "a test image of class {label} under the stamp",
+    "cleansing.alt_row": "training row {index}, label {label}",
+    "cleansing.right": "poisoned",
+    "cleansing.wrong": "honest",
+    "cleansing.missed": "missed",
+    "cleansing.unknown": "flagged",
     # extraction
     "extraction.heading": "Stolen copies",
     "extraction.lead": "How often a copy that was learnt from a model's answers agrees with it on images the "
@@ -289,6 +337,9 @@ ENGLISH: dict[str, str] = {
     "promise about an accident that is not in the table.",
     "limits.poisonings": "Poisoning was measured on one network with one seed. Another training may suffer "
     "more or less, and small differences of accuracy may be the seed's.",
+    "limits.cleansings": "What was found and mended was measured on this poison at this rate. Another "
+    "attacker, above all one who knows the defence, may stay unseen; that nothing was found does not show that "
+    "nothing is there.",
     "limits.extractions": "The agreement of a stolen copy is a lower bound: another thief, more queries or a "
     "better pool may steal more.",
     "limits.memberships": "What membership attacks found is a lower bound on what leaks. The intervals speak "
@@ -320,6 +371,7 @@ ENGLISH: dict[str, str] = {
     "kind.curve": "curve",
     "kind.corruptions": "corruptions",
     "kind.poisoning": "poisoning",
+    "kind.cleansing": "cleansing",
     "kind.extraction": "extraction",
     "kind.membership": "membership inference",
     "kind.inversion": "inversion",
@@ -366,6 +418,12 @@ ENGLISH: dict[str, str] = {
     "glossary.poisoning.text": "Changing training data so that the model that learns from them goes wrong.",
     "glossary.trigger": "Trigger",
     "glossary.trigger.text": "A mark that makes a poisoned model give the answer the attacker wants.",
+    "glossary.precision": "Precision and recall",
+    "glossary.precision.text": "Of what was flagged, the share that was poisoned; and of what was poisoned, "
+    "the share that was flagged.",
+    "glossary.anomaly": "Anomaly index",
+    "glossary.anomaly.text": "How far a class's smallest stamp lies from the median of all classes, in median "
+    "absolute deviations; above 2 and smaller than the median is suspicious.",
     "glossary.fidelity": "Agreement (fidelity)",
     "glossary.fidelity.text": "Share of test images on which a copy answers as its victim, right or wrong.",
     "glossary.transfer": "Carried-over samples",

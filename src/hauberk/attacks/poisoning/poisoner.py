@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from hauberk.attacks.attack import require_number
 from hauberk.attacks.poisoning.trigger import Trigger
-from hauberk.core.errors import ConfigError
+from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
@@ -51,7 +52,10 @@ class Poisoned:
     reference: str | None
 
     def save(self, path: str | Path) -> Path:
-        """Images, labels, what was touched (uint8) and the trigger's mask and pattern, as safetensors."""
+        """Images, labels, what was touched (uint8) and the trigger's mask and pattern, as safetensors.
+
+        All else is text in the file's metadata; ``load`` reads it back.
+        """
         tensors = {
             "images": self.data.images.contiguous(),
             "labels": self.data.labels,
@@ -59,8 +63,71 @@ class Poisoned:
         }
         if self.trigger is not None:
             tensors |= {"trigger_mask": self.trigger.mask, "trigger_pattern": self.trigger.pattern}
-        facts = {"dataset": self.data.name, "recipe": self.recipe, "seed": str(self.seed)}
+        known = {
+            "dataset": self.data.name,
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "target": self.target,
+            "source": self.source,
+            "reference": self.reference,
+            "trigger": None if self.trigger is None else self.trigger.recipe,
+        }
+        facts = {key: str(value) for key, value in known.items() if value is not None}
         return write_atomic(Path(path), safetensors.torch.save(tensors, metadata=facts))
+
+    @classmethod
+    def load(cls, path: str | Path, origin: Dataset) -> Poisoned:
+        """Read a file that ``save`` wrote.
+
+        Args:
+            origin: the data set that was poisoned, of which the file holds the first so many samples; it
+                knows names of classes and bounds.
+
+        Raises:
+            DataError: no such file, another format, or more samples or other images than ``origin``.
+        """
+        tensors, facts = _read(Path(path))
+        images, labels, touched = (tensors[name] for name in ("images", "labels", "touched"))
+        if len(images) > len(origin) or tuple(images.shape[1:]) != origin.input_shape:
+            raise DataError(f"{path} holds {tuple(images.shape)}, which were not made from {origin.name}")
+        if touched.shape != labels.shape:
+            raise DataError(f"{path}: {len(touched)} rows of 'touched' for {len(labels)} labels")
+        trigger = None
+        if "trigger_mask" in tensors:
+            recipe = facts.get("trigger", "from a file")
+            trigger = Trigger(tensors["trigger_mask"], tensors["trigger_pattern"], recipe)
+        try:
+            seed, target, source = (
+                int(facts[key]) if key in facts else None for key in ("seed", "target", "source")
+            )
+        except ValueError as error:
+            raise DataError(f"{path}: seed, target and source are whole numbers; {error}") from error
+        return cls(
+            data=replace(origin, name=facts.get("dataset", origin.name), images=images, labels=labels),
+            touched=touched.bool(),
+            trigger=trigger,
+            target=target,
+            source=source,
+            recipe=facts.get("recipe", "unknown"),
+            seed=seed or 0,
+            reference=facts.get("reference"),
+        )
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file of poisoned data."""
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            facts = dict(file.metadata() or {})
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}", hint="hauberk poison --out DIR writes one"
+        ) from error
+    lacking = sorted({"images", "labels", "touched"} - tensors.keys())
+    if lacking or ("trigger_mask" in tensors) != ("trigger_pattern" in tensors):
+        raise DataError(f"{path} does not hold poisoned data: '{(lacking or ['half a trigger'])[0]}' lacks")
+    return tensors, facts
 
 
 @dataclass(frozen=True, eq=False)
