@@ -231,3 +231,11 @@ class TestSeeds:
     def test_what_is_not_an_integer_is_refused(self, seed: Any) -> None:
         with pytest.raises(ConfigError, match="a seed is an integer"):
             derive_seed(seed)
+
+
+def test_tuples_become_lists_at_once() -> None:
+    given = Evidence(
+        kind="training", subject={"name": "a"}, parameters={"shape": (1, 2), "deep": [{"x": (3,)}]}
+    )
+    assert given.parameters == {"shape": [1, 2], "deep": [{"x": [3]}]}
+    assert Evidence.from_json(given.to_json()) == given

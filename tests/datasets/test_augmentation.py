@@ -17,6 +17,7 @@ from hauberk.datasets.augmentation import (
     CutMix,
     Cutout,
     Draw,
+    Flip,
     Mixup,
     Noise,
     Rotation,
@@ -262,3 +263,12 @@ def test_misuse() -> None:
         ConfigError, match=r"rotation takes batches \(n, channels, height, width\), got \(3, 7\)"
     ):
         Rotation()(torch.zeros(3, 7), torch.zeros(3, dtype=torch.long), drawing())
+
+
+def test_flips_mirror_each_image_or_leave_it() -> None:
+    images, labels = batch(count=400)
+    flipped, _ = Flip()(images, labels, drawing())
+    mirrored = torch.tensor([torch.equal(one, old.flip(-1)) for one, old in zip(flipped, images, strict=True)])
+    kept = torch.tensor([torch.equal(one, image) for one, image in zip(flipped, images, strict=True)])
+    assert bool((mirrored ^ kept).all())
+    assert 130 < int(mirrored.sum()) < 270  # seven standard deviations

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hauberk import recipes
+from hauberk.defenses import TrainingDefense
 from hauberk.models.training import TrainingPlan
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -43,6 +44,32 @@ def test_mnist_recipe_tells_its_story(tmp_path: Path) -> None:
     assert found["pgd-trained"]["robust_accuracy"] > 0.2
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "fgsm-retrained" in page
+
+
+@pytest.mark.slow
+def test_cifar_recipe_on_a_few_batches(tmp_path: Path) -> None:
+    """The recipe for a GPU, as it stands, on so little data that any machine can carry it out."""
+    if not os.environ.get("HAUBERK_DATA"):
+        pytest.skip("CIFAR-10 as JPEG is not at hand; set HAUBERK_DATA")
+    recipe = recipes.load(EXAMPLES / "cifar10-robust.toml")
+    start, robust = recipe.models
+    assert start.train is not None
+    assert isinstance(robust.harden, TrainingDefense)
+    assert robust.harden.name == "trades"
+    few = {"epochs": 1, "batch_size": 8}
+    models = (
+        replace(start, train=replace(start.train, plan=replace(start.train.plan, **few))),
+        replace(
+            robust, harden=replace(robust.harden, plan=replace(robust.harden.plan, **few), steps=2, held_out=8)
+        ),
+    )
+    recipe = replace(recipe, models=models, train_samples=32, test_samples=8, alone=())
+    result = recipes.run(recipe, out=tmp_path / "run")
+    birth = result.evidence[1]
+    assert birth.kind == "hardening"
+    assert birth.parameters["plan"]["weight_perturbation"] == 0.005
+    assert birth.parameters["plan"]["augment"] == ["flip", "shift:0.125"]
+    assert set(result.evaluations()) == {"start", "robust"}
 
 
 @pytest.mark.slow

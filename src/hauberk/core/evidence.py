@@ -75,6 +75,8 @@ class Evidence:
         if self.kind not in KINDS:
             check_known([self.kind], KINDS, what="kind of evidence", where="Evidence(kind=…)")
         object.__setattr__(self, "parents", tuple(self.parents))
+        for name in ("subject", "inputs", "parameters", "result"):
+            object.__setattr__(self, name, _listed(getattr(self, name)))
         if not self.created:
             object.__setattr__(self, "created", timestamp())
         if not self.versions:
@@ -149,6 +151,13 @@ class Evidence:
         """Read a file that ``save`` wrote; raises as ``from_json``."""
         data = read_bytes(path, what="evidence file")
         return cls.from_json(parse_json(data, where=str(path)), where=str(path))
+
+
+def _listed(value: Any) -> Any:
+    """The same with lists in place of tuples, as it comes back from a file."""
+    if isinstance(value, Mapping):
+        return {key: _listed(one) for key, one in value.items()}
+    return [_listed(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def load_folder(folder: str | Path) -> list[Evidence]:

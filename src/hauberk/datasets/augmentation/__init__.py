@@ -10,10 +10,10 @@ from hauberk.datasets.augmentation.augmentation import Augmentation, Draw
 from hauberk.datasets.augmentation.augmix import AugMix
 from hauberk.datasets.augmentation.covering import Cutout, Noise
 from hauberk.datasets.augmentation.mixing import CutMix, Mixup
-from hauberk.datasets.augmentation.moving import Rotation, Scaling, Shift
+from hauberk.datasets.augmentation.moving import Flip, Rotation, Scaling, Shift
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
-    one.name: one for one in (Shift, Rotation, Scaling, Noise, Cutout, Mixup, CutMix, AugMix)
+    one.name: one for one in (Shift, Flip, Rotation, Scaling, Noise, Cutout, Mixup, CutMix, AugMix)
 }
 
 
@@ -51,6 +51,7 @@ __all__ = [
     "CutMix",
     "Cutout",
     "Draw",
+    "Flip",
     "Mixup",
     "Noise",
     "Rotation",

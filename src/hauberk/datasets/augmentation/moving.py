@@ -41,6 +41,20 @@ class Shift(Augmentation):
 
 
 @dataclass(frozen=True)
+class Flip(Augmentation):
+    """Mirrors each image left to right, with the chance ``strength``. Not for letters and digits."""
+
+    name: ClassVar[str] = "flip"
+    range: ClassVar[tuple[float, float]] = (0.0, 0.5)
+
+    strength: float = 0.5
+
+    def apply(self, images: Tensor, labels: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        mirrored = draw.uniform(len(images)) < self.strength
+        return torch.where(mirrored[:, None, None, None], images.flip(-1), images), labels
+
+
+@dataclass(frozen=True)
 class Scaling(Augmentation):
     """Makes each image larger or smaller about its middle, to between 1 - ``strength`` and 1 + ``strength``."""
 
