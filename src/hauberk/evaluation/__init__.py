@@ -2,6 +2,7 @@
 
 from hauberk.evaluation.board import AttackRow, Carried, Verdict
 from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.certify import Certificate, Certification, Certifier, certify
 from hauberk.evaluation.curves import accuracy_curve, radii_up_to
 from hauberk.evaluation.evaluate import Evaluation, evaluate
 from hauberk.evaluation.intervals import wilson
@@ -13,12 +14,16 @@ __all__ = [
     "AttackReport",
     "AttackRow",
     "Carried",
+    "Certificate",
+    "Certification",
+    "Certifier",
     "Evaluation",
     "Judgement",
     "Stage",
     "Verdict",
     "accuracy_curve",
     "attack_report",
+    "certify",
     "evaluate",
     "judge",
     "radii_up_to",
