@@ -16,10 +16,13 @@ ROUNDS = 3  # of further restarts while they gain
 GAIN = 0.002  # of all samples: what a round must break to be followed by another
 
 
+_STRAIGHT = "straight-through"
+
+
 def bridged(ladder: Sequence[Stage], stand_in: Classifier) -> tuple[Stage, ...]:
     """The ladder climbed by the gradients of a stand-in that passes slopes straight through (BPDA)."""
     return tuple(
-        replace(one, gradients_from=stand_in, note="straight-through") if one.attack.takes_gradients else one
+        replace(one, gradients_from=stand_in, note=_STRAIGHT) if one.attack.takes_gradients else one
         for one in ladder
     )
 
@@ -48,7 +51,9 @@ def to_masking(
         answers += bridged([one for one in ladder if one.attack.takes_gradients], stand_in)
     if direct:
         again = PGD(objective="margin", steps=100, restarts=3, eot=eot)
-        answers.append(Stage(attack=again, gradients_from=gradients_from, note="everybody"))
+        answers.append(
+            Stage(attack=again, gradients_from=gradients_from, note=_noted("everybody", gradients_from))
+        )
     if threat.geometry.norm in Square.norms and eot == 1:
         answers.append(Stage(attack=Square(queries=2000), note="everybody"))
     return tuple(answers)
@@ -59,10 +64,15 @@ def to_gaining_restarts(
 ) -> tuple[Stage, ...]:
     """One more round for the samples closest to falling; repeated while it breaks any."""
     ratio = "dlr" if classifier.num_classes > 3 else "margin"
-    rounds = [Stage(attack=APGD(objective=ratio, steps=60, restarts=8, eot=eot), share=0.06, note="again")]
+    note = _noted("again", gradients_from)
+    rounds = [Stage(attack=APGD(objective=ratio, steps=60, restarts=8, eot=eot), share=0.06, note=note)]
     if not targeted and classifier.num_classes > 3:
-        rounds.append(Stage(attack=APGDT(classes=9, steps=100, eot=eot), share=0.04, note="again"))
+        rounds.append(Stage(attack=APGDT(classes=9, steps=100, eot=eot), share=0.04, note=note))
     return tuple(replace(one, gradients_from=gradients_from) for one in rounds)
+
+
+def _noted(note: str, gradients_from: Classifier | None) -> str:
+    return note if gradients_from is None else f"{_STRAIGHT}, {note}"
 
 
 def from_elsewhere(sources: Sequence[Classifier]) -> tuple[Stage, ...]:
