@@ -72,7 +72,7 @@ class Ray:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         global _held
-        with _session(self.address):
+        with session(self.address):
             before, _held = _held, self.address
             try:
                 yield
@@ -80,7 +80,7 @@ class Ray:
                 _held = before
 
     def _run(self, calls: Iterator[Call], shared: bytes) -> Iterator[tuple[int, Any]]:
-        with _session(self.address) as ray:
+        with session(self.address) as ray:
             payload = ray.put(shared)
             task = ray.remote(parcel.carry_out).options(
                 num_cpus=1, num_gpus=self.gpus, max_retries=self.retries, name="hauberk"
@@ -129,17 +129,17 @@ def _fetch(ray: Any, reference: Any, number: int) -> bytes:
     try:
         data: bytes = ray.get(reference)
     except (ray.exceptions.RayError, ConnectionError) as error:
-        raise parcel.lost(number, _last_line(error)) from error
+        raise parcel.lost(number, last_line(error)) from error
     return data
 
 
 @contextlib.contextmanager
-def _session(address: str | None) -> Iterator[Any]:
+def session(address: str | None) -> Iterator[Any]:
     """Ray, connected; what was not opened here is not closed here."""
     chosen = address or os.environ.get("RAY_ADDRESS") or _LOCAL
     alone = chosen == _LOCAL
     settings = {**_QUIET, **_ALONE, "RAY_AUTH_TOKEN": _token()} if alone else _QUIET
-    with _environment(settings):
+    with environment(settings):
         try:
             ray = importlib.import_module("ray")
         except ImportError as error:
@@ -183,7 +183,7 @@ def _connect(ray: Any, address: str, alone: bool) -> None:
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
         ray.shutdown()
         what = "Ray could not be started" if alone else f"the Ray cluster at '{address}' could not be joined"
-        raise EnvironmentFailure(f"{what}: {_last_line(error)}", hint="see docs/scale-out.md") from error
+        raise EnvironmentFailure(f"{what}: {last_line(error)}", hint="see docs/scale-out.md") from error
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -212,7 +212,7 @@ def _reach(address: str) -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Settings that the user has not made himself, for a time; and what Ray changes, changed back."""
     names = (*values, "RAY_AUTH_MODE")
     before = {name: os.environ.get(name) for name in names}
@@ -228,7 +228,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = old
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
     """Ray's errors are pages; what happened stands in the last line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__

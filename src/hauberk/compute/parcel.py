@@ -103,14 +103,14 @@ def carry_out(call: bytes, shared: bytes, versions: Mapping[str, str] | None = N
     Args:
         versions: the caller's; None where both are of one installation.
     """
-    _one_thread()
+    one_thread()
     try:
         if versions is not None:
-            _check_versions(versions)
-        function, job = _unpack(call)
-        return pack((True, function(job, _unpack(shared))), "the result of a job")
+            check_versions(versions)
+        function, job = unpack(call)
+        return pack((True, function(job, unpack(shared))), "the result of a job")
     except Exception as error:  # noqa: BLE001 (raised again where the job came from)
-        return pickle.dumps((False, _portable(error)))
+        return pickle.dumps((False, portable(error)))
 
 
 def answer(data: bytes) -> Any:
@@ -121,7 +121,8 @@ def answer(data: bytes) -> Any:
     raise value
 
 
-def _unpack(data: bytes) -> Any:
+def unpack(data: bytes) -> Any:
+    """What ``pack`` packed, in the worker."""
     try:
         return pickle.loads(data)  # noqa: S301 (from the process that started this one)
     except (ImportError, AttributeError) as error:
@@ -131,7 +132,7 @@ def _unpack(data: bytes) -> Any:
         ) from error
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """One core for each worker: threads of several would only get in each other's way."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
@@ -146,7 +147,12 @@ def comparable_versions() -> dict[str, str]:
     return {name: found[name].partition("+")[0] for name in ("hauberk", "torch", "numpy")}
 
 
-def _check_versions(wanted: Mapping[str, str]) -> None:
+def check_versions(wanted: Mapping[str, str]) -> None:
+    """In the worker: the caller's versions are also the worker's.
+
+    Raises:
+        EnvironmentFailure: they are not.
+    """
     here = comparable_versions()
     differing = [name for name, version in wanted.items() if here.get(name) != version]
     if differing:
@@ -157,7 +163,7 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
         )
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error itself with its traceback as a note; its words alone where it does not survive a pickle."""
     note = "in the worker:\n" + "".join(traceback.format_exception(error))
     error.add_note(note)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
+from hauberk.compute import RayTrain
 from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
@@ -20,6 +21,7 @@ from hauberk.models.classifier import Classifier
 from hauberk.models.training.lesson import Lesson, Plain
 from hauberk.models.training.plan import TrainingPlan
 from hauberk.models.training.run import Run, TrainingDiverged
+from hauberk.models.training.together import check_shares, follow
 
 
 def train(
@@ -31,6 +33,7 @@ def train(
     seed: int = 0,
     name: str = "model",
     checkpoint: str | Path | None = None,
+    workers: RayTrain | None = None,
     progress: Progress = SILENT,
 ) -> Classifier:
     """Train a copy of a classifier on the images as they are.
@@ -40,6 +43,8 @@ def train(
         name: of the model, for its evidence.
         checkpoint: file to resume from and to keep up to date after each epoch. It stays when training is
             done, so that nothing is lost before the caller has saved the result; delete it then.
+        workers: who trains together; None for this process alone. Each takes its share of every batch, and the
+            result is that of this process up to rounding; the checkpoint is the same, whoever goes on from it.
 
     Returns:
         a new classifier in eval mode, whose last ``evidence`` (kind ``training``) has the history.
@@ -62,6 +67,7 @@ def train(
         seed=seed,
         name=name,
         checkpoint=checkpoint,
+        workers=workers,
         progress=progress,
     )
 
@@ -80,6 +86,7 @@ def learn(
     name: str,
     checkpoint: str | Path | None,
     progress: Progress,
+    workers: RayTrain | None = None,
 ) -> Classifier:
     """The loop behind ``train`` and every training-time defence; arguments as there.
 
@@ -92,6 +99,8 @@ def learn(
         if one is not None:
             _check_fits(classifier, one)
     _check_can_learn(classifier, data, plan, lesson)
+    if workers is not None:
+        check_shares(plan, data, workers)
     parameters = {
         "architecture": classifier.architecture,
         "plan": asdict(plan),
@@ -107,15 +116,18 @@ def learn(
     path = Path(checkpoint) if checkpoint is not None else None
     identity = digest({"parameters": parameters, "inputs": inputs, "seed": seed, "start": classifier.digest})
     run.resume(path, identity)
+    seconds_before = run.seconds_before
     progress.begin(method if kind == "hardening" else "training", (plan.epochs - run.epoch) * run.batches)
     diverged: TrainingDiverged | None = None
-    while run.epoch < plan.epochs and diverged is None:
-        try:
-            run.one_epoch(progress)
-            run.save(path, identity)
-        except TrainingDiverged as error:
-            diverged = error
-            run.go_back()
+    epochs = _alone(run, path, identity, progress)
+    if workers is not None and run.epoch < plan.epochs:
+        epochs = follow(run, workers, path, identity, progress)
+    try:
+        for _ in epochs:
+            pass
+    except TrainingDiverged as error:
+        diverged = error
+        run.go_back()
     progress.end()
     if diverged is not None and not run.epoch:
         raise diverged
@@ -124,7 +136,7 @@ def learn(
         kind=kind,
         subject={"name": name, "digest": trained.digest},
         inputs=inputs,
-        parameters=parameters,
+        parameters={**parameters, **({"workers": workers.size} if workers else {})},
         result={
             "history": run.history,
             "best_epoch": min(run.best_epoch, run.epoch),
@@ -133,13 +145,21 @@ def learn(
         },
         seed=seed,
         parents=(classifier.evidence[-1].digest,) if classifier.evidence else (),
-        duration_s=round(time.perf_counter() - started + run.seconds_before, 3),
+        duration_s=round(time.perf_counter() - started + seconds_before, 3),
     )
     trained.evidence = (*classifier.evidence, evidence)
     if diverged is not None:
         diverged.facts["last_good"] = trained
         raise diverged
     return trained
+
+
+def _alone(run: Run, path: Path | None, identity: str, progress: Progress) -> Iterator[None]:
+    """Do what is left of ``run``, an epoch at a time."""
+    while run.epoch < run.plan.epochs:
+        run.one_epoch(progress)
+        run.save(path, identity)
+        yield
 
 
 def _check_fits(classifier: Classifier, data: Dataset) -> None:

@@ -1,8 +1,9 @@
 """The state of one training run, and an epoch of it.
 
-It owns the order of the data, augmentation, optimiser, learning rate, weight averaging, best checkpoint. Each epoch
-draws its randomness from (seed, epoch), so a run that was stopped and resumed ends with the same weights as one
-that was not.
+It owns the order of the data, augmentation, optimiser, learning rate, weight averaging, best checkpoint. Each
+epoch draws its randomness from (seed, epoch), so a run that was stopped and resumed ends with the same weights
+as one that was not. Several workers can share a run (``Team``): the batches, the crafted points and the steps
+stay those of one worker, up to rounding; only dropout draws masks of its own on each.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hauberk.models.classifier import Classifier
 from hauberk.models.training.lesson import Lesson, Moment
 from hauberk.models.training.perturbation import moved_weights
 from hauberk.models.training.plan import TrainingPlan
+from hauberk.models.training.team import ALONE, Team
 from hauberk.models.twin import set_layout
 from hauberk.threats import Streams
 
@@ -51,12 +53,16 @@ class Run:
         lesson: Lesson,
         held_out: Dataset | None,
         seed: int,
+        team: Team = ALONE,
     ) -> None:
+        self.start = classifier
         self.model = copy.deepcopy(classifier).requires_grad_(False)
         for parameter in lesson.learns(self.model):
             parameter.requires_grad_(True)
         set_layout(self.model, torch.channels_last)  # a third of the time on CPUs
-        self.data, self.plan, self.lesson, self.held_out, self.seed = data, plan, lesson, held_out, seed
+        self.data, self.plan, self.lesson, self.seed = data, plan, lesson, seed
+        self.held_out = None if team.rank else held_out  # the first worker scores for all
+        self.team = team
         self.batches = max(1, len(data) // plan.batch_size)
         self.optimizer = _optimizer(self.model, plan)
         self.augment = augmentations(plan.augment)
@@ -80,11 +86,17 @@ class Run:
         _train_mode(self.model)
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.epoch))
         moment = Moment(0.0, Streams(order[:0]), order[:0])
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "layers", self.epoch))  # dropout and the like
+        with (
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+            self.team.joined_norms(self.model),
+        ):
+            own = (self.team.rank,) if self.team.rank else ()
+            torch.manual_seed(derive_seed(self.seed, "layers", self.epoch, *own))  # dropout and the like
             for number in range(self.batches):
-                chosen = order[number * self.plan.batch_size : (number + 1) * self.plan.batch_size]
-                images, labels = self._augmented(chosen, generator)
+                whole = order[number * self.plan.batch_size : (number + 1) * self.plan.batch_size]
+                mine = self.team.share(len(whole))
+                chosen = whole[mine]
+                images, labels = self._augmented(whole, generator, mine)
                 fraction = (self.epoch + number / self.batches) / self.plan.epochs
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.plan.rate(fraction)
@@ -94,35 +106,44 @@ class Run:
                     moment = replace(moment, rows=chosen, fraction=fraction, streams=forked)
                     with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
                         crafted = self.lesson.craft(self.model, images, labels, moment)
-                        value, logits = self._step(images, labels, crafted, moment)
+                        value, logits = self._step(images, labels, crafted, moment, len(whole))
                     moment = replace(moment, last_images=images, last_crafted=crafted)
-                loss_sum += value * len(chosen)
+                loss_sum += value * len(whole)
                 truth = self.data.labels[chosen].to(device)  # mixed or not, what the image was
                 right += int((logits.argmax(dim=1) == truth).sum())
-                seen += len(chosen)
+                seen += len(whole)
                 progress.advance(1, f"epoch {self.epoch + 1}/{self.plan.epochs} loss {loss_sum / seen:.3f}")
         self.model.eval()
         self.epoch += 1
-        self._note(loss_sum / seen, right / seen, time.perf_counter() - started)
+        self._note(loss_sum / seen, self.team.total(right, device) / seen, time.perf_counter() - started)
 
-    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        images, labels = self.data.images[chosen], self.data.labels[chosen]
+    def _augmented(self, whole: Tensor, generator: torch.Generator, mine: slice) -> tuple[Tensor, Tensor]:
+        """This worker's rows of the batch; all of it is augmented, so that one worker's draws are made."""
+        images, labels = self.data.images[whole], self.data.labels[whole]
         if self.augment:
             draw = Draw(generator, self.model.bounds.tensors(images), self.model.num_classes)
             for one in self.augment:
                 images, labels = one(images, labels, draw)
-        return images.to(self.model.device), labels.to(self.model.device)
+        return images[mine].to(self.model.device), labels[mine].to(self.model.device)
 
-    def _step(self, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment) -> tuple[float, Tensor]:
-        """One step of the optimiser; returns the loss and the logits."""
+    def _step(
+        self, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment, count: int
+    ) -> tuple[float, Tensor]:
+        """One step of the optimiser; returns the loss of the whole batch and the logits of this worker's rows.
+
+        Args:
+            count: images in the whole batch.
+        """
+        portion = self.team.portion(count)
         gamma = self.plan.weight_perturbation if moment.fraction >= _AWP_FROM else 0.0
 
         def take() -> tuple[Tensor, Tensor]:
-            return self.lesson.loss(self.model, images, labels, crafted, moment)
+            loss, logits = self.lesson.loss(self.model, images, labels, crafted, moment)
+            return (loss if self.team.size == 1 else loss * portion), logits
 
-        with moved_weights(self.model, lambda: take()[0], gamma):
+        with moved_weights(self.model, lambda: take()[0], gamma, self.team):
             loss, logits = take()
-            value = loss.item()
+            value = self.team.total(loss.item(), loss.device)
             if not math.isfinite(value):
                 raise TrainingDiverged(
                     f"training diverged in epoch {self.epoch + 1}: the loss is {value}",
@@ -132,6 +153,7 @@ class Run:
                 )
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+        self.team.add_up([one.grad for one in self.model.parameters() if one.grad is not None])
         self.optimizer.step()
         self.lesson.settle(self.model)
         self._average_weights()
