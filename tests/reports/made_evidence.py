@@ -499,7 +499,49 @@ def inversion(name: str = "undefended", **more: Any) -> Evidence:
     return record("inversion", name, {**result, **more}, parameters=parameters)
 
 
+def detection(name: str = "guarded", **more: Any) -> Evidence:
+    def attacker(detected: int, evaded: int, power: float) -> dict[str, Any]:
+        rates = [step / 20 for step in range(21)]
+        return {
+            "attacks": ["pgd on the network"],
+            "fooled": 120,
+            "detected": detected,
+            "evaded": evaded,
+            "detected_share": detected / 120,
+            "detected_interval": interval(detected / 120, 120),
+            "robust_accuracy": 0.925 - evaded / SAMPLES,
+            "robust_interval": interval(0.925 - evaded / SAMPLES),
+            "auc": 1 / (1 + power),
+            "auc_interval": interval(1 / (1 + power), 120),
+            **share("tpr_at_0.05", 0.05**power, 120),
+            "roc": [[rate, rate**power] for rate in rates],
+        }
+
+    row = {"attacked": 150, "fooled": 120, "invalid": 0, "robust_after": 0.5, "seconds": 1.0}
+    result = {
+        "samples": SAMPLES,
+        **share("network_accuracy", 0.965, also="network_interval"),
+        **share("clean_accuracy", 0.925, also="clean_interval"),
+        **share("false_positive_rate", 0.055, also="false_positive_interval"),
+        "mistakes": 7,
+        "mistakes_refused": 3,
+        "attacks": [
+            {**row, "name": "pgd on the network", "recipe": "PGD(steps=40)", "adaptive": False, "detected": 110,
+             "evaded": 10},
+            {**row, "name": "apgd on the whole", "recipe": "APGD(steps=60)", "adaptive": True, "detected": 30,
+             "evaded": 90},
+        ],
+        "oblivious": attacker(110, 10, 0.1),
+        "adaptive": attacker(30, 90, 0.7),
+        "verdicts": [],
+        "flags": [],
+    }  # fmt: skip
+    parameters = {"threat": THREAT, "detectors": [{"name": "mahalanobis", "gradient": "exact"}]}
+    return record("detection", name, {**result, **more}, parameters=parameters)
+
+
 OTHERS = {
+    "detection": detection,
     "corruptions": corruptions,
     "poisoning": poisoning,
     "cleansing": cleansing,

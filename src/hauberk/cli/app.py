@@ -23,6 +23,8 @@ _VERBS = {
     "cleanse": "find poisoned data or a backdoor, mend the model, measure before and after",
     "harden": "make a hardened model package",
     "evaluate": "measure accuracy in the worst case",
+    "certify": "show for which samples no attack can succeed",
+    "detect": "measure what a detector of adversarial inputs is worth",
     "report": "turn evidence into an HTML report",
     "info": "show what a model package is",
 }

@@ -26,6 +26,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 package_argument = click.argument("package", metavar="PKG", type=click.Path(path_type=Path))
 SEED = click.IntRange(0, 2**53 - 1)  # what a JSON number keeps exactly
 seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Names all random choices.")
+trainers_option = click.option(
+    "--workers", default="1", show_default=True, metavar="W",
+    help="1 (this process), or ray:2 for two workers of Ray Train, which share every batch.",
+)  # fmt: skip
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 force_option = click.option("--force", is_flag=True, help="Replace an earlier package at --out.")
@@ -161,7 +165,7 @@ def show_trained(model: Classifier, package: Package, data: str, as_json: bool, 
                 "digest": package.digest,
                 "model": package.model_digest,
                 "test_accuracy": right,
-                "history": model.evidence[-1].result["history"],
+                "history": model.evidence[-1].result.get("history", []),  # none of what does not train
             }
         )
     else:

@@ -10,6 +10,7 @@ from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.views import (
     Cleansing,
     Corruptions,
+    Detection,
     Extraction,
     Interval,
     Inversion,
@@ -58,6 +59,7 @@ class Cards:
         evaluated = {(model.name, model.threat) for model in summary.models}
         yield from map(self._model, summary.models)
         yield from (self._single(one) for one in summary.singles if (one.name, one.threat) not in evaluated)
+        yield from map(self._detection, summary.detections)
         yield from map(self._corruptions, summary.corruptions)
         yield from map(self._poisoning, summary.poisonings)
         yield from map(self._cleansing, summary.cleansings)
@@ -96,6 +98,28 @@ class Cards:
                 attack=one.attack,
                 clean=percent(one.clean),
                 robust=percent(one.accuracy),
+            ),
+            flags=len(one.flags),
+        )
+
+    def _detection(self, one: Detection) -> Card:
+        words, aware = self._words, one.adaptive
+        found = [numbers.share(attacker.detected) for attacker in (one.oblivious, aware)]
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=percent(aware.robust.value),
+            under=words("verdict.under_detection"),
+            interval=self._interval(aware.robust.interval, one.samples),
+            sentence=words(
+                "verdict.detection",
+                threat=short_threat(one.threat, words),
+                refused=percent(one.refused.value),
+                oblivious=found[0],
+                adaptive=found[1],
+                clean=percent(one.clean.value),
+                unknowing=percent(one.oblivious.robust.value),
+                robust=percent(aware.robust.value),
             ),
             flags=len(one.flags),
         )

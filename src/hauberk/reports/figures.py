@@ -8,7 +8,19 @@ from importlib import resources
 from hauberk.reports.charts import LineChart, Mark, Point, Series, stacked
 from hauberk.reports.harm import RATES
 from hauberk.reports.numbers import NORMS, radius
-from hauberk.reports.views import Curve, Epoch, Extraction, Guess, History, Membership, Model, Single, Summary
+from hauberk.reports.views import (
+    Attacker,
+    Curve,
+    Detection,
+    Epoch,
+    Extraction,
+    Guess,
+    History,
+    Membership,
+    Model,
+    Single,
+    Summary,
+)
 from hauberk.reports.words import Words
 
 _LEAST_RATE = 1e-4  # of false alarms: no test set shows less
@@ -150,6 +162,26 @@ def _roc_line(attack: Guess, style: int, least: float) -> Series:
     return Series(attack.name, style, points, dash=style)  # dashes keep lines apart that run over each other
 
 
+def detection_chart(detection: Detection, words: Words) -> LineChart:
+    """Adversarial inputs found against clean ones refused; an attacker who fooled nobody has no line."""
+    attackers = (("detection.oblivious", detection.oblivious), ("detection.adaptive", detection.adaptive))
+    return LineChart(
+        title=words("detection.title", name=detection.name),
+        x_label=words("detection.x"),
+        y_label=words("detection.y"),
+        series=[_found_line(words(who), one, style) for style, (who, one) in enumerate(attackers) if one.roc],
+        y_top=1.0,
+        y_text=_whole_percent,
+        x_text=_whole_percent,
+        guide=[(0.0, 0.0), (1.0, 1.0)],
+        legend=True,
+    )
+
+
+def _found_line(label: str, attacker: Attacker, style: int) -> Series:
+    return Series(label, style, attacker.roc, dash=style)
+
+
 def caption(history: History, words: Words) -> str:
     """``hardened · hardening · adversarial``."""
     kind = words(f"kind.{history.kind}")
@@ -225,6 +257,7 @@ def files(summary: Summary, words: Words) -> dict[str, str]:
         ],
         "queries.svg": query_charts(summary, words),
         "extraction.svg": fidelity_charts(summary, words),
+        "detection.svg": [detection_chart(one, words) for one in summary.detections],
         "membership.svg": [roc_chart(one, words) for one in summary.memberships],
     }
     return {name: stacked(charts, css) for name, charts in found.items() if charts}

@@ -18,11 +18,11 @@ from hauberk.reports.galleries import Tile
 from hauberk.reports.images import amplification
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.summary import summarize
-from hauberk.reports.views import Flag, Link, Membership, Model, Single, Summary, Threat
+from hauberk.reports.views import Detection, Flag, Link, Membership, Model, Single, Summary, Threat
 from hauberk.reports.words import HTML_LANG, Lang, Words
 
 DARKEST = 0.42  # opacity of a cell's tint at accuracy 0; the text on it stays readable, in the dark too
-_LIMITED = ("corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions")
+_LIMITED = ("detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions")
 
 
 def render_html(
@@ -176,6 +176,11 @@ class _Page:
     def roc(self, part: Membership) -> tuple[Markup, Markup]:
         """The ROC curves, for wide windows and for phones."""
         chart = figures.roc_chart(part, self.words)
+        return _drawn(chart, 620, 480), _drawn(chart, 380, 380)
+
+    def detector(self, part: Detection) -> tuple[Markup, Markup]:
+        """What a detector's score finds, for wide windows and for phones."""
+        chart = figures.detection_chart(part, self.words)
         return _drawn(chart, 620, 480), _drawn(chart, 380, 380)
 
     def heat(self, accuracy: float) -> str:

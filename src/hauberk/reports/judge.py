@@ -51,7 +51,9 @@ def terms(summary: Summary) -> list[str]:
     names = [row.name for model in summary.models for row in model.attacks]
     names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
     used = {name.casefold() for name in names}
-    evasion = summary.examined or summary.curves or summary.histories or not summary.others
+    evasion = (
+        summary.examined or summary.detections or summary.curves or summary.histories or not summary.others
+    )
     return [
         *_ALWAYS,
         *(_EVASION if evasion else ()),
@@ -63,6 +65,7 @@ def terms(summary: Summary) -> list[str]:
 
 
 _OTHER_TERMS = {
+    "detections": ("detector", "adaptive"),
     "corruptions": ("corruption",),
     "poisonings": ("poisoning", "trigger"),
     "cleansings": ("poisoning", "trigger", "precision", "anomaly"),

@@ -32,7 +32,8 @@ def save_pictures(evidence: Sequence[Evidence], folder: str | Path, *, lang: Lan
     ``grid-<model>.png``: original, perturbation and attacked image in three rows, with what the model reads.
     ``story.png``: up to six samples as they are, attacked on the first model, attacked on the most robust of
     the others (only samples that are in both galleries, so that each column is one image throughout).
-    ``curves.svg``, ``training.svg``, ``queries.svg``, ``extraction.svg`` and ``membership.svg``: the charts.
+    ``curves.svg``, ``training.svg``, ``queries.svg``, ``extraction.svg``, ``detection.svg`` and
+    ``membership.svg``: the charts.
     What has no evidence is not written.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
-from hauberk.reports import cleansed, harm
+from hauberk.reports import cleansed, detections, harm
 from hauberk.reports.fields import Fields, visible
 from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
@@ -29,6 +29,7 @@ from hauberk.reports.views import (
 MOST_PICTURES = 12  # of one gallery; more do not help a reader
 _HISTORIES = ("training", "hardening")
 _ASKED = {  # the parameters that make two documents about one model answers to two questions
+    "detection": ("threat",),
     "corruptions": ("corruptions", "spatial"),
     "poisoning": ("poisoner", "poisoner_seed", "architecture"),
     "cleansing": ("defense",),
@@ -53,8 +54,9 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         models=_read(chosen, _model, "evaluation"),
         singles=_read(chosen, _single, "attack"),
         curves=_read(chosen, _curve, "curve"),
-        histories=_read(chosen, _history, *_HISTORIES),
+        histories=_read(_learning(chosen), _history, *_HISTORIES),
         imports=_read(chosen, _import, "import"),
+        detections=_read(chosen, detections.detection, "detection"),
         corruptions=_read(chosen, harm.corruptions, "corruptions"),
         poisonings=_read(chosen, harm.poisoning, "poisoning"),
         cleansings=_read(chosen, cleansed.cleansing, "cleansing"),
@@ -63,6 +65,11 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         inversions=_read(chosen, harm.inversion, "inversion"),
         chain=_chain(documents, {one.digest for one in chosen}),
     )
+
+
+def _learning(chosen: list[Fields]) -> list[Fields]:
+    """All but hardenings that put a part around the network, which have no epochs."""
+    return [one for one in chosen if one.section("result").absent("defences")]
 
 
 def _read(chosen: list[Fields], reader: Callable[[Fields], T], *kinds: str) -> tuple[T, ...]:

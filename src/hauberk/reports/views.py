@@ -459,6 +459,55 @@ class Inversion:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One attack on a classifier that may refuse; ``adaptive`` if it knew of the detector."""
+
+    name: str
+    recipe: str
+    adaptive: bool
+    attacked: int
+    fooled: int
+    detected: int
+    evaded: int
+    invalid: int
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """What an attacker reached; ``detected``, ``auc`` and ``found`` are None where nothing fooled the network.
+
+    ``found`` is the share above the threshold that refuses 5 % of clean images, ``roc`` of ``(fpr, tpr)``.
+    """
+
+    fooled: int
+    evaded: int
+    detected: Share | None
+    robust: Share
+    auc: Share | None
+    found: Share | None
+    roc: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One ``detection``: a classifier that may refuse, against who does not know of that and who does."""
+
+    name: str
+    digest: str
+    threat: Threat
+    detectors: tuple[str, ...]
+    samples: int
+    network: Share
+    clean: Share
+    refused: Share
+    attacks: tuple[Tried, ...]
+    oblivious: Attacker
+    adaptive: Attacker
+    flags: tuple[Flag, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Link:
     """One document of the chain; ``shown`` is False when a later one took its place in the report."""
 
@@ -482,6 +531,7 @@ class Summary:
     curves: tuple[Curve, ...]
     histories: tuple[History, ...]
     imports: tuple[Import, ...]
+    detections: tuple[Detection, ...]
     corruptions: tuple[Corruptions, ...]
     poisonings: tuple[Poisoning, ...]
     cleansings: tuple[Cleansing, ...]
@@ -496,9 +546,12 @@ class Summary:
         return (*self.models, *self.singles)
 
     @property
-    def others(self) -> tuple[Corruptions | Poisoning | Cleansing | Extraction | Membership | Inversion, ...]:
+    def others(
+        self,
+    ) -> tuple[Detection | Corruptions | Poisoning | Cleansing | Extraction | Membership | Inversion, ...]:
         """What else was asked of models than whether an attacker can change their answers."""
         return (
+            *self.detections,
             *self.corruptions,
             *self.poisonings,
             *self.cleansings,
@@ -508,9 +561,16 @@ class Summary:
         )
 
     @property
-    def cautioned(self) -> tuple[Model | Single | Corruptions | Membership | Inversion, ...]:
+    def cautioned(self) -> tuple[Model | Single | Detection | Corruptions | Membership | Inversion, ...]:
         """All whose evidence says of itself why it may mislead."""
-        return (*self.models, *self.singles, *self.corruptions, *self.memberships, *self.inversions)
+        return (
+            *self.models,
+            *self.singles,
+            *self.detections,
+            *self.corruptions,
+            *self.memberships,
+            *self.inversions,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,6 +25,10 @@ ENGLISH: dict[str, str] = {
     "verdict.interval": "95 % interval {interval} · samples: {samples}",
     "verdict.samples": "samples: {samples}",
     "verdict.interval_alone": "95 % interval {interval}",
+    "verdict.under_detection": "left when the attacker knows of the detector",
+    "verdict.detection": "The detector refuses {refused} of clean images. Under {threat}, of the inputs "
+    "that fool the network it refuses {oblivious}, and {adaptive} once the attacker knows of it: accepted "
+    "and right are {clean} without attack, {unknowing} and {robust} under it.",
     "verdict.under_corruptions": "on average over common corruptions",
     "verdict.under_corruption": "under {name}",
     "verdict.corruptions": "Without any attacker, common corruptions take accuracy from {clean} to {mean} on "
@@ -150,6 +154,25 @@ ENGLISH: dict[str, str] = {
     "queries.title": "Accuracy against queries spent",
     "queries.title_singles": "Accuracy against queries spent by one attack",
     "queries.x": "queries spent on a sample (logarithmic)",
+    # detection
+    "detection.heading": "Detectors of adversarial inputs",
+    "detection.lead": "What the detector refuses, from an attacker who does not know of it and from one who "
+    "does. Only the second says what it is worth. A refused clean image is lost; a refused adversarial one "
+    "is not.",
+    "detection.facts": "Behind {detectors} · samples: {samples} · clean images refused: {refused} ("
+    "{interval}) · accepted and right: {clean} · the network alone: {network}",
+    "detection.title": "{name}: adversarial inputs found against clean ones refused",
+    "detection.x": "clean images refused",
+    "detection.y": "adversarial inputs refused",
+    "detection.attacker": "The attacker",
+    "detection.oblivious": "does not know of it",
+    "detection.adaptive": "knows of it",
+    "detection.fooled": "Fool the network",
+    "detection.detected": "Of these refused",
+    "detection.refused": "Refused",
+    "detection.evaded": "Accepted and wrong",
+    "detection.found": "Found at 5 % refused",
+    "detection.robust": "Accepted and right",
     # corruptions
     "corruptions.heading": "Accidents: noise, blur, weather, compression",
     "corruptions.lead": "Accuracy at each severity; point at a cell for its 95 % interval. The stronger the "
@@ -333,6 +356,8 @@ ENGLISH: dict[str, str] = {
     "rotated images or a patch stuck on the object are other questions.",
     "limits.empirical": "The figures are empirical, not certified: an attack that fails proves nothing, and "
     "a stronger or adaptive one may bring the worst case down. Read it as an upper bound.",
+    "limits.detections": "A detector was measured against the attacks listed. One that nobody has evaded "
+    "yet is no proof: its figure for the attacker who knows of it is an upper bound.",
     "limits.corruptions": "Accuracy under corruptions is an average over accidents: no worst case, and no "
     "promise about an accident that is not in the table.",
     "limits.poisonings": "Poisoning was measured on one network with one seed. Another training may suffer "
@@ -369,6 +394,7 @@ ENGLISH: dict[str, str] = {
     "kind.evaluation": "evaluation",
     "kind.attack": "attack",
     "kind.curve": "curve",
+    "kind.detection": "detection",
     "kind.corruptions": "corruptions",
     "kind.poisoning": "poisoning",
     "kind.cleansing": "cleansing",
@@ -411,6 +437,11 @@ ENGLISH: dict[str, str] = {
     "glossary.apgd.text": "PGD that chooses its own step size; the core of AutoAttack.",
     "glossary.square": "Square attack",
     "glossary.square.text": "Changes random squares and keeps what helps; needs scores, no gradients.",
+    "glossary.detector": "Detector",
+    "glossary.detector.text": "A part that scores how unusual an input is and refuses what lies above a "
+    "threshold.",
+    "glossary.adaptive": "Adaptive attack",
+    "glossary.adaptive.text": "One made with full knowledge of the defence, to get past it.",
     "glossary.corruption": "Common corruptions",
     "glossary.corruption.text": "Fifteen kinds of noise, blur, weather and compression at five severities, "
     "after Hendrycks and Dietterich.",

@@ -20,6 +20,10 @@ CHINESE: dict[str, str] = {
     "verdict.interval": "95% 置信区间 {interval} · 样本数 {samples}",
     "verdict.samples": "样本数 {samples}",
     "verdict.interval_alone": "95% 置信区间 {interval}",
+    "verdict.under_detection": "攻击者知晓检测器时仍被接受且正确",
+    "verdict.detection": "检测器拒绝了 {refused} 的干净图像。在{threat}下，对骗过网络的输入，它拒绝了 "
+    "{oblivious}；一旦攻击者知晓它的存在，则为 {adaptive}。被接受且正确的比例：无攻击时 {clean}，两种攻击下"
+    "分别为 {unknowing} 和 {robust}。",
     "verdict.under_corruptions": "常见损坏下的平均准确率",
     "verdict.under_corruption": "{name}下的准确率",
     "verdict.corruptions": "没有攻击者时，常见损坏使准确率由 {clean} 平均变为 {mean}。所测损坏中影响最大的是"
@@ -137,6 +141,24 @@ CHINESE: dict[str, str] = {
     "queries.title": "准确率与所用查询次数",
     "queries.title_singles": "准确率与单一攻击所用查询次数",
     "queries.x": "每个样本所用查询次数（对数坐标）",
+    # detection
+    "detection.heading": "对抗样本的检测",
+    "detection.lead": "检测器拒绝了多少输入：分别面对不知晓它和知晓它的攻击者。只有后者说明它的价值。被拒绝"
+    "的干净图像算作损失，被拒绝的对抗样本则不算。",
+    "detection.facts": "检测器：{detectors} · 样本数：{samples} · 被拒绝的干净图像：{refused}（{interval}）"
+    "· 被接受且正确：{clean} · 仅网络本身：{network}",
+    "detection.title": "{name}：检出的对抗样本与被拒绝的干净图像",
+    "detection.x": "被拒绝的干净图像",
+    "detection.y": "被拒绝的对抗样本",
+    "detection.attacker": "攻击者",
+    "detection.oblivious": "不知晓检测器",
+    "detection.adaptive": "知晓检测器",
+    "detection.fooled": "骗过网络",
+    "detection.detected": "其中被拒绝",
+    "detection.refused": "被拒绝",
+    "detection.evaded": "被接受且错误",
+    "detection.found": "拒绝 5% 时检出",
+    "detection.robust": "被接受且正确",
     # corruptions
     "corruptions.heading": "意外情况：噪声、模糊、天气、压缩",
     "corruptions.lead": "各严重程度下的准确率，将指针移到单元格上可查看 95% 置信区间。底色越深，准确率越低。"
@@ -314,6 +336,7 @@ CHINESE: dict[str, str] = {
     "补丁，都是另外的问题。",
     "limits.empirical": "以上是实测结果，并非可证明的保证：攻击失败不能证明任何事，更强的或自适应的攻击可能"
     "使最坏情况准确率进一步下降。请把它当作上界。",
+    "limits.detections": "检测器只面对过所列的攻击。尚未有人绕过并不是证明：知晓检测器的攻击者一栏是上界。",
     "limits.corruptions": "常见损坏下的准确率是对意外情况的平均：不是最坏情况，也不对表中没有的情况作任何保"
     "证。",
     "limits.poisonings": "投毒的影响只在一个网络、一个随机种子上测量。换一种训练方式，影响可能更大或更小；准"
@@ -346,6 +369,7 @@ CHINESE: dict[str, str] = {
     "kind.evaluation": "评估",
     "kind.attack": "攻击",
     "kind.curve": "曲线",
+    "kind.detection": "检测",
     "kind.corruptions": "常见损坏",
     "kind.poisoning": "投毒",
     "kind.cleansing": "投毒清洗",
@@ -381,6 +405,10 @@ CHINESE: dict[str, str] = {
     "glossary.apgd.text": "自动选择步长的 PGD，是 AutoAttack 的核心。",
     "glossary.square": "Square 攻击",
     "glossary.square.text": "随机改动方块区域并保留有效的改动；只需得分，不需梯度。",
+    "glossary.detector": "检测器",
+    "glossary.detector.text": "为输入的异常程度打分、并拒绝超过阈值者的部件。",
+    "glossary.adaptive": "自适应攻击",
+    "glossary.adaptive.text": "在完全了解防御的前提下、为绕过它而设计的攻击。",
     "glossary.corruption": "常见损坏",
     "glossary.corruption.text": "噪声、模糊、天气、压缩共十五种，各五个严重程度，出自 Hendrycks 与 Dietteric"
     "h。",

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from hauberk.defenses.defense import Defense
+from hauberk.defenses.inference.detectors import (
+    ConfidenceDetection,
+    MahalanobisDetection,
+    NeighbourDetection,
+    SqueezingDetection,
+)
 from hauberk.defenses.inference.smoothing import RandomisedSmoothing
 from hauberk.defenses.inference.transformations import (
     BitDepthReduction,
@@ -23,16 +29,24 @@ DEFENSES: tuple[type[Defense], ...] = (
     VariationMinimisation,
     RandomResizing,
     RandomisedSmoothing,
+    SqueezingDetection,
+    MahalanobisDetection,
+    NeighbourDetection,
+    ConfidenceDetection,
 )
 
 __all__ = [
     "DEFENSES",
     "BitDepthReduction",
+    "ConfidenceDetection",
     "GaussianSmoothing",
     "JPEGCompression",
+    "MahalanobisDetection",
     "MedianSmoothing",
+    "NeighbourDetection",
     "Quantisation",
     "RandomResizing",
     "RandomisedSmoothing",
+    "SqueezingDetection",
     "VariationMinimisation",
 ]

@@ -7,18 +7,23 @@ from typing import Any
 
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.models.parts.compression import JPEG
+from hauberk.models.parts.distances import Mahalanobis, NearestNeighbours
 from hauberk.models.parts.filtering import GaussianBlur, Median
 from hauberk.models.parts.noise import Smoothing
 from hauberk.models.parts.part import Gradient, Inner, Part, refusing
 from hauberk.models.parts.quantising import BitDepth, Quantise, best_levels
+from hauberk.models.parts.rejection import Confidence, Detector
 from hauberk.models.parts.resizing import ResizePad
+from hauberk.models.parts.squeezing import FeatureSqueezing
 from hauberk.models.parts.variation import DroppedTotalVariation, TotalVariation
 
 _TRANSFORMATIONS: tuple[type[Part], ...] = (
     BitDepth, Quantise, JPEG, Median, GaussianBlur, TotalVariation, DroppedTotalVariation, ResizePad, Smoothing
 )  # fmt: skip
 
-PARTS: dict[str, type[Part]] = {one.name: one for one in _TRANSFORMATIONS}
+_DETECTORS: tuple[type[Part], ...] = (FeatureSqueezing, Mahalanobis, NearestNeighbours, Confidence)
+
+PARTS: dict[str, type[Part]] = {one.name: one for one in (*_TRANSFORMATIONS, *_DETECTORS)}
 
 
 def make_part(name: str, args: Mapping[str, Any]) -> Part:
@@ -39,11 +44,16 @@ __all__ = [
     "JPEG",
     "PARTS",
     "BitDepth",
+    "Confidence",
+    "Detector",
     "DroppedTotalVariation",
+    "FeatureSqueezing",
     "GaussianBlur",
     "Gradient",
     "Inner",
+    "Mahalanobis",
     "Median",
+    "NearestNeighbours",
     "Part",
     "Quantise",
     "ResizePad",
