@@ -41,6 +41,7 @@ from hauberk.core.files import directory_aside, read_bytes
 from hauberk.models import architectures, factories
 from hauberk.models.classifier import Classifier, weights_digest
 from hauberk.models.parts import make_part
+from hauberk.models.several import Averaging, Gated, member_files, rebuilt
 
 FORMAT = "hauberk-model/1"
 MANIFEST = "model.json"
@@ -50,6 +51,8 @@ _KEYS = ("format", "architecture", "input", "outputs", "labels", "model", "prove
 _OPTIONAL_KEYS = ("defences",)
 _INPUT_KEYS = ("shape", "bounds", "normalization")
 _ARCHITECTURE_KEYS = ("name", "factory", "args")
+_MEMBER_KEYS = ("architecture", "input", "outputs")
+_SEVERAL = (Averaging.kind, Gated.kind)
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ def save(
             hint="pass architecture={'factory': 'your_module:function', 'args': {...}} to Classifier, or "
             "hauberk.models.importing.export(classifier) to keep the graph instead of the code",
         )
-    factory = classifier.architecture.get("factory")
-    if factory:
+    named = list(_factories(classifier.architecture))
+    for factory in named:
         factories.split(factory)
     weights = classifier.weights()
     files = {
@@ -146,9 +149,18 @@ def save(
             target.write_bytes(data)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         (aside / MANIFEST).write_bytes(text.encode())
-    if factory:
+    for factory in named:
         factories.trust(factory)
     return Package(path, manifest, classifier.evidence)
+
+
+def _factories(architecture: Mapping[str, Any]) -> Iterator[str]:
+    """The code that an architecture names, its members' included."""
+    if architecture.get("factory"):
+        yield architecture["factory"]
+    elif architecture.get("name") in _SEVERAL:
+        for member in architecture["args"]["members"]:
+            yield from _factories(member["architecture"])
 
 
 def read(path: str | Path) -> Package:
@@ -246,7 +258,9 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         weights = safetensors.torch.load(files[WEIGHTS])
         classifier = build(package.manifest, files)
     _fill(classifier, weights, str(path))
-    classifier.align_normalization()
+    for one in classifier.modules():
+        if isinstance(one, Classifier):
+            one.align_normalization()
     classifier.evidence = package.evidence
     return classifier.to(device).eval()
 
@@ -258,6 +272,8 @@ def build(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Classifier
     args = architecture.get("args", {})
     if "factory" in architecture:
         module = factories.call_trusted(architecture["factory"], args)
+    elif architecture.get("name") in _SEVERAL:
+        module = _several(architecture["name"], args, manifest["labels"], files)
     else:
         module = _built_in(architecture.get("name", ""), shape, len(manifest["labels"]), args, files)
     normalization = manifest["input"]["normalization"]
@@ -271,6 +287,18 @@ def build(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Classifier
         architecture=architecture,
         defences=[make_part(one["name"], one["args"]) for one in manifest.get("defences", ())],
     )
+
+
+def _several(name: str, args: Mapping[str, Any], labels: list[str], files: Mapping[str, bytes]) -> nn.Module:
+    """Members as the package describes them, and what makes one model of them."""
+    members = []
+    for place, member in enumerate(args["members"]):
+        where = f"member {place + 1} of the {name}"
+        check_known(member, (*_MEMBER_KEYS, *_OPTIONAL_KEYS), what="key", where=where)
+        check_known(member["architecture"], _ARCHITECTURE_KEYS, what="key", where=f"{where}, architecture")
+        check_known(member["input"], _INPUT_KEYS, what="key", where=f"{where}, input")
+        members.append(build({**member, "labels": labels}, member_files(files, place)))
+    return rebuilt(name, {key: value for key, value in args.items() if key != "members"}, members)
 
 
 def _built_in(
