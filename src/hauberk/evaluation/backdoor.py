@@ -26,6 +26,7 @@ from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images
 
 _STAMPS = 4  # pictures: the suspected classes, filled up with the smallest stamps of others
+_TRIED = 50  # images, for one that is read rightly without a stamp
 _ROWS, _MISSED = 8, 4  # pictures of rows: the most suspicious, and poisoned ones that were not flagged
 
 
@@ -227,16 +228,23 @@ def _norm(trigger: Trigger) -> float:
 
 def _pictures(trigger: Trigger, label: int, models: Sequence[Classifier], test: Dataset) -> dict[str, Any]:
     """The mask, what it paints, and a test image under it with what each model reads."""
-    suspect = models[0]
+    suspect, row = models[0], _victim(label, models, test)
     low, high = (one[0] for one in suspect.bounds.tensors(test.images[:1]))
-    victim = test.images[int((test.labels != label).nonzero()[0])]
-    stamped = trigger(victim)
-    reads = [suspect.label(int(predictions(model, stamped[None])[0])) for model in models]
+    stamped = trigger(test.images[row])
+    reads = [one.label(int(predictions(one, check_images(one, stamped[None]))[0])) for one in models]
     return {
         "mask": image_record(low + trigger.mask * (high - low), suspect),
-        "paint": image_record(trigger(torch.zeros_like(victim) + low), suspect),
+        "paint": image_record(trigger(torch.zeros_like(stamped) + low), suspect),
         "stamped": image_record(stamped, suspect),
-        "stamped_label": test.classes[int(test.labels[(test.labels != label).nonzero()[0]])],
+        "stamped_label": test.classes[int(test.labels[row])],
         "read_before": reads[0],
         "read_after": reads[1] if len(reads) > 1 else None,
     }
+
+
+def _victim(label: int, models: Sequence[Classifier], test: Dataset) -> int:
+    """The first image of another class that all models read rightly as it is, or simply the first."""
+    others = (test.labels != label).nonzero().squeeze(1)[:_TRIED]
+    right = torch.stack([predictions(one, test.images[others]) == test.labels[others] for one in models])
+    fair = others[right.all(dim=0)]
+    return int((fair if len(fair) else others)[0])

@@ -110,6 +110,19 @@ ENGLISH: dict[str, str] = {
     "gallery.alt_original": "sample {index}, class {label}, unchanged",
     "gallery.alt_perturbation": "what was added to sample {index}",
     "gallery.alt_adversarial": "sample {index} after the attack, read as {prediction}",
+    # sweeps
+    "sweep.heading": "Robustness when the model changes",
+    "sweep.lead": "What pruning, fewer bits or another length of training does to accuracy, clean and under "
+    "attack. Each point is a model of its own, attacked anew. Shaded: 95 % interval. Attack: {attacks}. One "
+    "attack bounds the true robustness from above only.",
+    "sweep.facts": "{samples} test images; attacker: {threat}.",
+    "sweep.clean": "clean",
+    "sweep.robust": "under attack, {at}",
+    "sweep.own": "on its training data",
+    "sweep.x_pruning": "share of weights set to zero",
+    "sweep.x_quantisation": "bits per weight",
+    "sweep.x_epochs": "epochs of training",
+    "sweep.x_samples": "training images",
     # curves
     "curve.heading": "Accuracy against radius",
     "curve.lead": "How accuracy falls as the attacker may change more. Shaded: 95 % interval. Dotted: the "
@@ -246,6 +259,7 @@ ENGLISH: dict[str, str] = {
     "cleansing.mask": "mask",
     "cleansing.paint": "what it paints",
     "cleansing.stamped": "on a test image",
+    "cleansing.stamped_both": "on a test image: read before → after",
     "cleansing.true": "true trigger",
     "cleansing.found": "to {label}",
     "cleansing.reads": "reads {before}",
@@ -371,6 +385,8 @@ ENGLISH: dict[str, str] = {
     "of the samples, not of another training of the same network.",
     "limits.inversions": "A picture like the mean of a class is nobody's picture; and where the attacks tried "
     "drew nothing, another may.",
+    "limits.sweeps": "A sweep shows what one change did to one network without retraining, or one training per "
+    "point: another seed moves the points.",
     "limits.samples": "The intervals cover which samples happened to be drawn. They do not cover data "
     "unlike these samples, nor attacks that were not tried.",
     "limits.origin": "A digest shows that a document was not changed by accident. Who made it, only a "
@@ -394,6 +410,7 @@ ENGLISH: dict[str, str] = {
     "kind.evaluation": "evaluation",
     "kind.attack": "attack",
     "kind.curve": "curve",
+    "kind.sweep": "sweep",
     "kind.detection": "detection",
     "kind.corruptions": "corruptions",
     "kind.poisoning": "poisoning",

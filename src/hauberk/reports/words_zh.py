@@ -99,6 +99,18 @@ CHINESE: dict[str, str] = {
     "gallery.alt_original": "样本 {index}，类别 {label}，未经改动",
     "gallery.alt_perturbation": "加在样本 {index} 上的扰动",
     "gallery.alt_adversarial": "攻击后的样本 {index}，被识别为 {prediction}",
+    # sweeps
+    "sweep.heading": "模型改变后的鲁棒性",
+    "sweep.lead": "剪枝、降低权重位数或改变训练长短后，干净准确率与受攻击时的准确率如何变化。每个点都是一个"
+    "独立的模型，并重新受到攻击。阴影为 95% 置信区间。所用攻击：{attacks}。单一攻击只能给出真实鲁棒性的上界。",
+    "sweep.facts": "{samples} 张测试图像；攻击者：{threat}。",
+    "sweep.clean": "干净样本",
+    "sweep.robust": "受攻击，{at}",
+    "sweep.own": "在其训练数据上",
+    "sweep.x_pruning": "置零权重的比例",
+    "sweep.x_quantisation": "每个权重的位数",
+    "sweep.x_epochs": "训练轮数",
+    "sweep.x_samples": "训练图像数",
     # curves
     "curve.heading": "准确率随扰动半径的变化",
     "curve.lead": "攻击者可改动的幅度越大，准确率越低。阴影为 95% 置信区间，虚线为上文评估所用的扰动半径。所"
@@ -229,6 +241,7 @@ CHINESE: dict[str, str] = {
     "cleansing.mask": "掩模",
     "cleansing.paint": "绘制内容",
     "cleansing.stamped": "加在测试图像上",
+    "cleansing.stamped_both": "加在测试图像上：修复前 → 修复后的识别",
     "cleansing.true": "真实触发器",
     "cleansing.found": "指向 {label}",
     "cleansing.reads": "识别为 {before}",
@@ -347,6 +360,8 @@ CHINESE: dict[str, str] = {
     "limits.memberships": "成员推断攻击的所得是泄露程度的下界。置信区间只涉及样本，不涉及同一网络的另一次训"
     "练。",
     "limits.inversions": "与类别平均相似的图像不是任何人的图像；所用攻击一无所获，也不表示别的攻击做不到。",
+    "limits.sweeps": "扫描显示的是：对同一网络做一种改变且不再训练，或每个点只训练一次；换一个随机种子，"
+    "各点会有移动。",
     "limits.samples": "置信区间只反映抽到哪些样本的偶然性，不涵盖与这些样本不同的数据，也不涵盖没有尝试过的"
     "攻击。",
     "limits.origin": "摘要值只能说明文档没有被意外改动；文档出自谁手，要靠签名或账本来证明。",
@@ -369,6 +384,7 @@ CHINESE: dict[str, str] = {
     "kind.evaluation": "评估",
     "kind.attack": "攻击",
     "kind.curve": "曲线",
+    "kind.sweep": "参数扫描",
     "kind.detection": "检测",
     "kind.corruptions": "常见损坏",
     "kind.poisoning": "投毒",

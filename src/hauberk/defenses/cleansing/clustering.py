@@ -94,7 +94,8 @@ def whitened(points: Tensor, components: int) -> Tensor:
     """
     across, stretch, _ = torch.linalg.svd(points - points.mean(dim=0), full_matrices=False)
     real = int((stretch > 1e-9 * stretch[0].clamp_min(1e-300)).sum())
-    return across[:, : min(components, real)] * math.sqrt(len(points))
+    coordinates: Tensor = across[:, : min(components, real)] * math.sqrt(len(points))
+    return coordinates
 
 
 def two_means(points: Tensor, generator: torch.Generator) -> Tensor:
