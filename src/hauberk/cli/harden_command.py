@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from hauberk.cli import common
 @common.set_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
 @common.force_option
+@common.trainers_option
 @common.seed_option
 @common.device_option
 @common.json_option
@@ -36,6 +38,7 @@ def command(
     settings: tuple[str, ...],
     out: Path,
     force: bool,
+    workers: str,
     seed: int,
     device: str,
     as_json: bool,
@@ -45,7 +48,8 @@ def command(
     --set takes settings of the method (steps=7, warmup=0.3, fresh=true) and of its training plan
     (batch_size=64, learning_rate=0.002, averaging=0.998).
     """
-    from hauberk import datasets, defenses
+    from hauberk import compute, datasets, defenses
+    from hauberk.core.errors import ConfigError
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import Classifier, load, save
     from hauberk.models.training import TrainingDiverged, TrainingPlan
@@ -56,10 +60,16 @@ def command(
     given = common.add_options(common.parse_settings(settings), epochs=epochs)
     plan, own = common.split_settings(given, TrainingPlan)
     defense = defenses.make(method, plan=plan, **own)
+    team = compute.trainers(workers)
+    fit = defense.fit
+    if team is not None:
+        if not isinstance(defense, defenses.TrainingDefense):
+            raise ConfigError(f"method {method} does not train: --workers does not belong to it")
+        fit = functools.partial(defense.fit_together, team)
     model = load(package, device=common.check_device(device))
     learning = datasets.load(data).head(samples)
     try:
-        hardened = defense.fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
+        hardened = fit(model, learning, threat, seed=seed, name=out.name, progress=common.Bars())
     except TrainingDiverged as error:
         good = error.facts["last_good"]
         if isinstance(good, Classifier):

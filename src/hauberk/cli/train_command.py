@@ -24,6 +24,7 @@ from hauberk.cli import common
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An argument of the architecture.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
 @common.force_option
+@common.trainers_option
 @common.seed_option
 @common.device_option
 @common.json_option
@@ -40,12 +41,13 @@ def command(
     settings: tuple[str, ...],
     out: Path,
     force: bool,
+    workers: str,
     seed: int,
     device: str,
     as_json: bool,
 ) -> None:
     """Train a built-in network on clean images and write a model package."""
-    from hauberk import datasets
+    from hauberk import compute, datasets
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import create, save
     from hauberk.models.training import TrainingPlan, train
@@ -58,6 +60,7 @@ def command(
         learning_rate=learning_rate,
         schedule=schedule,  # type: ignore[arg-type]
     )
+    team = compute.trainers(workers)
     kept = None
     blank = create(arch, datasets.load(data).head(1), seed=seed, args=common.parse_settings(settings)).to(
         common.check_device(device)
@@ -66,7 +69,8 @@ def command(
     if held_out:
         learning, kept = learning.split(held_out)
     trained = train(
-        blank.eval(), learning, plan, held_out=kept, seed=seed, name=out.name, progress=common.Bars()
-    )
+        blank.eval(), learning, plan, held_out=kept, seed=seed, name=out.name, workers=team,
+        progress=common.Bars(),
+    )  # fmt: skip
     package = save(trained, out, overwrite=force)
     common.show_trained(trained, package, data, as_json, f"{arch} on {learning.name}")

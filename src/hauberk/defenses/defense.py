@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 
 import torch
 
+from hauberk.compute import RayTrain
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
-from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
+from hauberk.models.create import restarted as restarted
 from hauberk.models.parts import Part
 from hauberk.models.training import Lesson, TrainingPlan, check_labels_differ, learn
 from hauberk.threats import Geometry, ThreatModel
@@ -202,6 +203,40 @@ class TrainingDefense(Defense):
         Raises:
             TrainingDiverged: the loss is no longer a number.
         """
+        return self._teach(classifier, data, threat, seed, name, checkpoint, None, progress)
+
+    def fit_together(
+        self,
+        workers: RayTrain,
+        classifier: Classifier,
+        data: Dataset,
+        threat: ThreatModel | Geometry,
+        *,
+        seed: int = 0,
+        name: str = "hardened",
+        checkpoint: str | Path | None = None,
+        progress: Progress = SILENT,
+    ) -> Classifier:
+        """As ``fit``, by several workers that share every batch; the result is the same up to rounding.
+
+        Raises:
+            ConfigError: a method that does more than train once; it can only ``fit``.
+        """
+        if type(self).fit is not TrainingDefense.fit:
+            raise ConfigError(f"method {self.name} trains in steps of its own, which workers cannot share")
+        return self._teach(classifier, data, threat, seed, name, checkpoint, workers, progress)
+
+    def _teach(
+        self,
+        classifier: Classifier,
+        data: Dataset,
+        threat: ThreatModel | Geometry,
+        seed: int,
+        name: str,
+        checkpoint: str | Path | None,
+        workers: RayTrain | None,
+        progress: Progress,
+    ) -> Classifier:
         threat = check_threat(classifier, threat)
         check_labels_differ(data)
         data, kept_aside = self.set_aside(data)
@@ -223,22 +258,6 @@ class TrainingDefense(Defense):
             seed=seed,
             name=name,
             checkpoint=checkpoint,
+            workers=workers,
             progress=progress,
         )
-
-
-def restarted(classifier: Classifier, seed: int) -> Classifier:
-    """The same network with new random weights; what it was before stays in its evidence."""
-    blank = copy.deepcopy(classifier).cpu()  # the same weights whatever the device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "weights"))
-        for module in blank.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-            elif any(True for _ in module.parameters(recurse=False)):
-                raise ConfigError(
-                    f"fresh weights: {type(module).__name__} does not know how to reset its parameters",
-                    hint="harden from the present weights (fresh = false)",
-                )
-    return blank.to(classifier.device)

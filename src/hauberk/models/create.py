@@ -1,12 +1,14 @@
-"""A fresh classifier with a built-in network."""
+"""A fresh classifier: with a built-in network, or with the network of another one."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from hauberk.core.errors import ConfigError
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.models import architectures
@@ -36,3 +38,24 @@ def create(
         bounds=data.bounds,
         architecture={"name": architecture, "args": dict(args or {})},
     )
+
+
+def restarted(classifier: Classifier, seed: int) -> Classifier:
+    """The same network with new random weights; what it was before stays in its evidence.
+
+    Raises:
+        ConfigError: a layer does not know how to start anew.
+    """
+    blank = copy.deepcopy(classifier).cpu()  # the same weights whatever the device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "weights"))
+        for module in blank.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+            elif any(True for _ in module.parameters(recurse=False)):
+                raise ConfigError(
+                    f"fresh weights: {type(module).__name__} does not know how to reset its parameters",
+                    hint="train from the present weights (fresh = false)",
+                )
+    return blank.to(classifier.device)
