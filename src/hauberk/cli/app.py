@@ -25,6 +25,7 @@ _VERBS = {
     "evaluate": "measure accuracy in the worst case",
     "certify": "show for which samples no attack can succeed",
     "detect": "measure what a detector of adversarial inputs is worth",
+    "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
     "report": "turn evidence into an HTML report",
     "info": "show what a model package is",
 }

@@ -23,8 +23,8 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
 
     Returns:
         ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "detections",
-        "corruptions",
-        "poisonings", "cleansings", "extractions", "memberships", "inversions", "evidence"}``. Every entry
+        "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions", "sweeps",
+        "evidence"}``. Every entry
         names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
         ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
         ``[queries, accuracy]``, none where the verdicts cannot tell.
@@ -47,6 +47,7 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         "extractions": [_plain(one) for one in summary.extractions],
         "memberships": [_membership(one) for one in summary.memberships],
         "inversions": [_plain(one) for one in summary.inversions],
+        "sweeps": [_plain(one) for one in summary.sweeps],
         "evidence": [_link(one) for one in summary.chain],
     }
 

@@ -8,6 +8,7 @@ from importlib import resources
 from hauberk.reports.charts import LineChart, Mark, Point, Series, stacked
 from hauberk.reports.harm import RATES
 from hauberk.reports.numbers import NORMS, radius
+from hauberk.reports.sweeps import sweep_chart
 from hauberk.reports.views import (
     Attacker,
     Curve,
@@ -259,5 +260,6 @@ def files(summary: Summary, words: Words) -> dict[str, str]:
         "extraction.svg": fidelity_charts(summary, words),
         "detection.svg": [detection_chart(one, words) for one in summary.detections],
         "membership.svg": [roc_chart(one, words) for one in summary.memberships],
+        "sweep.svg": [sweep_chart(one, words) for one in summary.sweeps],
     }
     return {name: stacked(charts, css) for name, charts in found.items() if charts}

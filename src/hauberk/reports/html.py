@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hauberk.core.evidence import Evidence
-from hauberk.reports import figures, galleries, judge, numbers
+from hauberk.reports import figures, galleries, judge, numbers, sweeps
 from hauberk.reports.cards import Card, Cards, short_threat
 from hauberk.reports.charts import STYLES, LineChart, bar
 from hauberk.reports.fields import visible
@@ -18,11 +18,20 @@ from hauberk.reports.galleries import Tile
 from hauberk.reports.images import amplification
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.summary import summarize
-from hauberk.reports.views import Detection, Flag, Link, Membership, Model, Single, Summary, Threat
+from hauberk.reports.views import Detection, Flag, Link, Membership, Model, Single, Summary, Sweep, Threat
 from hauberk.reports.words import HTML_LANG, Lang, Words
 
 DARKEST = 0.42  # opacity of a cell's tint at accuracy 0; the text on it stays readable, in the dark too
-_LIMITED = ("detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions")
+_LIMITED = (
+    "detections",
+    "corruptions",
+    "poisonings",
+    "cleansings",
+    "extractions",
+    "memberships",
+    "inversions",
+    "sweeps",
+)
 
 
 def render_html(
@@ -182,6 +191,15 @@ class _Page:
         """What a detector's score finds, for wide windows and for phones."""
         chart = figures.detection_chart(part, self.words)
         return _drawn(chart, 620, 480), _drawn(chart, 380, 380)
+
+    def sweep(self, part: Sweep) -> tuple[Markup, Markup]:
+        """What one change did, for wide windows and for phones."""
+        chart = sweeps.sweep_chart(part, self.words)
+        return _drawn(chart, 620, 400), _drawn(chart, 380, 360)
+
+    @property
+    def sweep_attacks(self) -> str:
+        return sweeps.recipes(self.summary.sweeps)
 
     def heat(self, accuracy: float) -> str:
         """How strongly a cell is tinted: not at all where everything is right, up to ``DARKEST``."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
-from hauberk.reports import cleansed, detections, harm
+from hauberk.reports import cleansed, detections, harm, sweeps
 from hauberk.reports.fields import Fields, visible
 from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
@@ -36,6 +36,7 @@ _ASKED = {  # the parameters that make two documents about one model answers to 
     "extraction": ("thief", "queries", "knowledge"),
     "membership": ("attacks", "shadows"),
     "inversion": ("attacks", "classes"),
+    "sweep": ("over", "threat", "attack"),
 }
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         extractions=_read(chosen, harm.extraction, "extraction"),
         memberships=_read(chosen, harm.membership, "membership"),
         inversions=_read(chosen, harm.inversion, "inversion"),
+        sweeps=_read(chosen, sweeps.sweep, "sweep"),
         chain=_chain(documents, {one.digest for one in chosen}),
     )
 

@@ -523,6 +523,30 @@ class Link:
 
 
 @dataclass(frozen=True)
+class SweepPoint:
+    """One place on the axis; ``own`` is the accuracy on what it was trained on, None where nothing was."""
+
+    x: float
+    clean: Share
+    robust: Share
+    own: float | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One ``sweep``: accuracy, clean and under one attack, along one axis."""
+
+    name: str
+    over: str
+    threat: Threat
+    attack: str
+    recipe: str
+    points: tuple[SweepPoint, ...]
+    samples: int
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """Everything a report says, without a word of prose."""
 
@@ -538,6 +562,7 @@ class Summary:
     extractions: tuple[Extraction, ...]
     memberships: tuple[Membership, ...]
     inversions: tuple[Inversion, ...]
+    sweeps: tuple[Sweep, ...]
     chain: tuple[Link, ...]
 
     @property
@@ -577,5 +602,5 @@ class Summary:
         """Every model's name, in the order of the evidence: one colour each, the same in all charts."""
         names = [part.name for part in self.examined]
         names += [curve.name for curve in self.curves] + [history.name for history in self.histories]
-        names += [part.name for part in self.others]
+        names += [part.name for part in (*self.others, *self.sweeps)]
         return tuple(dict.fromkeys(names))
