@@ -9,12 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import hauberk
 from hauberk.core.errors import ConfigError, UnsupportedModel
 from hauberk.datasets import Dataset
+from hauberk.defenses.training.crown_ibp import CrownIntervalTraining
 from hauberk.defenses.training.interval import IntervalTraining, certified_share, drawn_tight, widening
+from hauberk.evaluation.certify import box as certify_box
+from hauberk.evaluation.certify.network import read
+from hauberk.evaluation.certify.propagation import Proof
 from hauberk.models import Classifier
 from hauberk.models.architectures import Contrast
-from hauberk.models.bounds import Box, ball, boxes, chain, worst_logits
+from hauberk.models.bounds import Box, ball, boxes, chain, walked_logits, worst_logits
 from hauberk.models.parts import BitDepth
 from hauberk.models.training import Moment, TrainingPlan
 from hauberk.threats import L2, Linf, Streams, ThreatModel
@@ -72,6 +77,42 @@ def test_no_point_of_the_ball_leaves_the_bounds(eps: float) -> None:
         assert bool((logits <= seen[-1].upper + 1e-5).all())
         margins = logits - logits.gather(1, labels[:, None])
         assert bool((margins <= worst + 1e-5).all())
+
+
+def convolutional(seed: int = 0) -> Classifier:
+    """As ``everything``, of what linear bounds can be walked back through; bends no ball can miss."""
+    model = everything(seed)
+    del model.module[4]  # the average pool
+    model.module[5] = nn.Linear(16, 6)
+    return model
+
+
+@pytest.mark.parametrize("eps", [0.01, 0.1, 0.5])
+def test_no_point_of_the_ball_leaves_the_walked_bounds(eps: float) -> None:
+    model, images = convolutional(), torch.rand((5, 2, 8, 8)) * 0.7 + 0.2
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    layers = chain(model)
+    box = ball(model, images, eps)
+    worst = walked_logits(layers, boxes(layers, box), labels)
+    for points in inside(box, 400):
+        logits = model(points)
+        assert bool((logits - logits.gather(1, labels[:, None]) <= worst + 1e-5).all())
+
+
+def test_walked_bounds_are_those_of_the_verifier(plain: Classifier, digits: Dataset) -> None:
+    network = nn.Sequential(
+        *[one for one in plain.module if not isinstance(one, nn.MaxPool2d)][:2], nn.Flatten()
+    )
+    torch.manual_seed(0)
+    network.extend([nn.Linear(32 * 64, 12), nn.ReLU(), nn.Linear(12, 10)])
+    model = Classifier(network, input_shape=(1, 8, 8), labels=10).eval()
+    images, labels = digits.images[:6], digits.labels[:6]
+    layers = chain(model)
+    worst = walked_logits(layers, boxes(layers, ball(model, images, 0.05)), labels)
+    judged = certify_box.Box(*(one.double() for one in ball(model, images, 0.05)))
+    shown = Proof(read(model), judged).margins(labels, back=True)
+    others = shown.isfinite()
+    torch.testing.assert_close(-worst[others].double(), shown[others], atol=2e-3, rtol=0)
 
 
 def test_bounds_of_no_ball_are_the_answer_itself() -> None:
@@ -165,6 +206,32 @@ def test_training_earns_certificates_that_plain_training_does_not(
     assert history[record.result["best_epoch"] - 1]["held_out_certified"] == best
 
 
+def test_crown_ibp_turns_from_linear_bounds_to_intervals(plain: Classifier, digits: Dataset) -> None:
+    defense = CrownIntervalTraining(start=0.2, warmup=0.4, kappa=0.0, final_beta=0.25)
+    lesson = defense.lesson(plain, ThreatModel.of(Linf(0.1)))
+    assert [lesson.beta(one) for one in (0.0, 0.2, 0.4, 0.6, 1.0)] == pytest.approx([1, 1, 0.625, 0.25, 0.25])
+    images, labels = digits.images[:16], digits.labels[:16]
+    layers = chain(plain)
+    for fraction in (0.4, 0.8):
+        seen = boxes(layers, ball(plain, images, lesson.eps(fraction)))
+        beta = lesson.beta(fraction)
+        mixed = beta * walked_logits(layers, seen, labels) + (1 - beta) * worst_logits(layers, seen, labels)
+        kappa = 1 - defense.grown(fraction)
+        clean = F.cross_entropy(plain(images), labels)
+        moment = Moment(fraction, Streams.for_samples(0, torch.arange(16), "training", 0))
+        loss, _ = lesson.loss(plain, images, labels, images, moment)
+        wanted = kappa * clean + (1 - kappa) * F.cross_entropy(mixed, labels)
+        assert loss.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_crown_ibp_earns_certificates(digits_train: Dataset, digits: Dataset) -> None:
+    blank = hauberk.create("mlp", digits_train, args={"hidden": [64, 32]}).eval()
+    plan = TrainingPlan(epochs=10, batch_size=32, learning_rate=5e-3, schedule="one-cycle")
+    model = CrownIntervalTraining(plan=plan, held_out=100).fit(blank, digits_train, Linf(0.1), seed=0)
+    assert model.evidence[-1].parameters["method"] == "crown-ibp"
+    assert certified_share(model, digits, 0.1) > 0.4
+
+
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
@@ -181,6 +248,19 @@ def test_training_earns_certificates_that_plain_training_does_not(
 def test_bad_settings_are_refused(settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         IntervalTraining(**settings)
+
+
+def test_bad_shares_of_linear_bounds_are_refused() -> None:
+    for wrong in (-0.1, 1.5, True, math.inf):
+        with pytest.raises(ConfigError, match="final_beta"):
+            CrownIntervalTraining(final_beta=wrong)
+
+
+def test_average_pools_are_for_intervals_only(digits_train: Dataset) -> None:
+    network = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 10))
+    model = Classifier(network, input_shape=(1, 8, 8), labels=10).eval()
+    with pytest.raises(UnsupportedModel, match=r"walked back through AvgPool2d"):
+        CrownIntervalTraining().fit(model, digits_train, Linf(0.1))
 
 
 def test_what_cannot_be_bounded_is_refused_by_name(plain: Classifier, digits_train: Dataset) -> None:

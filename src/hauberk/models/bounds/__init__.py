@@ -6,7 +6,8 @@ whether a trained network keeps a promise is for ``hauberk.evaluation`` to say, 
 
 from __future__ import annotations
 
+from hauberk.models.bounds.backward import check_walk, walked_logits
 from hauberk.models.bounds.box import Box, ball, boxes, worst_logits
 from hauberk.models.bounds.layers import chain
 
-__all__ = ["Box", "ball", "boxes", "chain", "worst_logits"]
+__all__ = ["Box", "ball", "boxes", "chain", "check_walk", "walked_logits", "worst_logits"]
