@@ -8,6 +8,7 @@ from hauberk.defenses.training.regularised import GradientPenalty, JacobianPenal
 from hauberk.defenses.training.spectral import SpectralNorm
 
 from hauberk.defenses.training.adversarial import AdversarialTraining
+from hauberk.defenses.training.crown_ibp import CrownIntervalTraining
 from hauberk.defenses.training.gaussian import GaussianTraining
 from hauberk.defenses.training.interval import IntervalTraining
 from hauberk.defenses.training.samples import FGSMAugmentation
@@ -17,6 +18,7 @@ DEFENSES: tuple[type[Defense], ...] = (
     FGSMAugmentation,
     GaussianTraining,
     IntervalTraining,
+    CrownIntervalTraining,
     AugmentedTraining,
     WeightDecay,
     LabelSmoothing,
@@ -29,6 +31,7 @@ __all__ = [
     "DEFENSES",
     "AdversarialTraining",
     "AugmentedTraining",
+    "CrownIntervalTraining",
     "FGSMAugmentation",
     "GaussianTraining",
     "GradientPenalty",
