@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
-from hauberk.datasets import Dataset
-from hauberk.defenses.defense import TrainingDefense
-from hauberk.defenses.training.climbing import at_radius, climb, robust_scores
+from hauberk.defenses.training.climbing import climb
+from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
-from hauberk.models.training import Lesson, Moment, TrainingPlan
+from hauberk.models.training import Moment
 from hauberk.threats import ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarialTraining(TrainingDefense):
+class InnerAttackTraining(ScheduledTraining):
+    """Training at the points where an inner attack of several steps ends.
+
+    Args:
+        steps: of the inner attack.
+        reach: how far the inner attack can travel, in radii: its step is ``reach * eps / steps``.
+    """
+
+    steps: int = 7
+    reach: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = type(self).__name__
+        require_count("steps", self.steps, where)
+        require_number("reach", self.reach, where)
+        if not self.reach > 0:
+            raise ConfigError(f"{where}: reach must be above 0, got {self.reach!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialTraining(InnerAttackTraining):
     """PGD adversarial training with radius warm-up, weight averaging and the best held-out epoch.
 
     Args:
@@ -27,6 +47,7 @@ class AdversarialTraining(TrainingDefense):
         reach: how far the inner attack can travel, in radii: its step is ``reach * eps / steps``.
         warmup: share of the training in which the radius grows from 0 to the threat's.
         margin: the radius trained at, relative to the threat's; a little above 1 can help at the edge.
+        radius: shape of the growth: ``linear``, ``cosine``, or ``constant`` for none.
 
     Cost: ``steps + 1`` times the passes of plain training.
     Limits: robust at this norm and radius and, as far as measured, not beyond.
@@ -36,50 +57,22 @@ class AdversarialTraining(TrainingDefense):
 
     name: ClassVar[str] = "pgd"
 
-    plan: TrainingPlan = TrainingPlan(epochs=10, schedule="one-cycle", learning_rate=2e-3, averaging=0.998)
-    held_out: int | None = None
-    steps: int = 7
-    reach: float = 2.0
-    warmup: float = 0.3
-    margin: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("reach", "warmup", "margin"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ConfigError(f"AdversarialTraining: {name} must be a number, got {value!r}")
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ConfigError(f"AdversarialTraining: steps must be at least 1, got {self.steps!r}")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"AdversarialTraining: warmup must lie in [0, 1), got {self.warmup!r}")
-        if not self.reach > 0 or not self.margin > 0:
-            raise ConfigError("AdversarialTraining: reach and margin must be above 0")
-
     def lesson(self, classifier: Classifier, threat: ThreatModel) -> AdversarialLesson:
         return AdversarialLesson(self, threat)
 
 
 @dataclass(frozen=True)
-class AdversarialLesson(Lesson):
+class AdversarialLesson(RobustLesson):
     """The inner maximisation and the outer loss."""
 
-    select: ClassVar[str] = "held_out_robust"
-
-    defense: AdversarialTraining
-    threat: ThreatModel
-
-    def eps(self, fraction: float) -> float:
-        grown = min(1.0, fraction / self.defense.warmup) if self.defense.warmup else 1.0
-        return max(grown * self.defense.margin, 1e-3) * self.threat.geometry.eps
+    defense: InnerAttackTraining
 
     def craft(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
-        geometry = at_radius(self.threat.geometry, self.eps(moment.fraction))
         return climb(
             model,
             images,
             lambda logits: F.cross_entropy(logits, labels, reduction="sum"),
-            geometry,
+            self.geometry(moment.fraction),
             moment,
             steps=self.defense.steps,
             reach=self.defense.reach,
@@ -90,6 +83,3 @@ class AdversarialLesson(Lesson):
     ) -> tuple[Tensor, Tensor]:
         logits = model(crafted)
         return F.cross_entropy(logits, labels), logits
-
-    def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        return robust_scores(model, held_out, self.threat, seed)
