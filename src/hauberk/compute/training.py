@@ -58,11 +58,13 @@ class Member:
     def __init__(self, rank: int, size: int, device: str, kept: bytes | None, desk: Any) -> None:
         self.rank, self.size, self.device, self.kept = rank, size, device, kept
         self._desk = desk
-        self._ticks, self._told = 0, time.monotonic()
+        self._ticks, self._note, self._told = 0, "", time.monotonic()
         self._asked: Any = None
 
     def keep(self, data: bytes) -> None:
-        """Leave bytes that a later group, and the caller, must have."""
+        """Leave bytes that a later group, and the caller, must have; steps not yet told of come along."""
+        self._desk.advance.remote(self._ticks, self._note)
+        self._ticks = 0
         _get(self._desk.keep.remote(data))
 
     def advance(self, ticks: int = 1, note: str = "") -> None:
@@ -71,7 +73,7 @@ class Member:
         Raises:
             WorkerLost: it does not.
         """
-        self._ticks += ticks
+        self._ticks, self._note = self._ticks + ticks, note
         if time.monotonic() - self._told < _TELL_S:
             return
         if self._asked is not None and _get(self._asked):
