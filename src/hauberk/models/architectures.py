@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,6 +46,34 @@ class Contrast(nn.Module):
         return f"factor={self.factor:g}"
 
 
+class Thermometer(nn.Module):
+    """Each value as the row of levels that it reaches: ``(n, c, ...)`` to ``(n, c * levels, ...)`` of 0 and 1.
+
+    The rows of one channel stay together. The steps are signs, so that stand-ins find them to bridge.
+
+    Args:
+        levels: evenly spaced inside of [0, 1], at least one.
+
+    Source: Buckman, Roy, Raffel, Goodfellow: Thermometer encoding, ICLR 2018.
+    """
+
+    heights: Tensor
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        if isinstance(levels, bool) or not isinstance(levels, int) or not 1 <= levels <= 256:
+            raise ConfigError(f"thermometer must be a whole number of levels in [1, 256], got {levels!r}")
+        self.levels = levels
+        self.register_buffer("heights", (torch.arange(levels) + 0.5) / levels, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        above = x.unsqueeze(2) - self.heights.view(1, 1, -1, *[1] * (x.ndim - 2))
+        return ((above.sign() + 1) / 2).flatten(1, 2)
+
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}"
+
+
 def cnn(
     shape: Shape,
     classes: int,
@@ -53,11 +82,13 @@ def cnn(
     hidden: int = 64,
     padding: int | None = None,
     contrast: float = 1.0,
+    thermometer: int = 0,
 ) -> nn.Module:
     """The tutorial's network: conv3x3, max-pool, conv3x3, max-pool, dense, dense.
 
     Args:
         contrast: above 1 puts a ``Contrast`` layer in front, for inputs in [0, 1].
+        thermometer: above 0 puts a ``Thermometer`` of so many levels in front, for inputs in [0, 1].
         channels: filters of the two convolutions.
         hidden: units of the first dense layer.
         padding: 0 as in the tutorial, 1 keeps the size; None means 0 where the image is large enough.
@@ -75,10 +106,12 @@ def cnn(
     if min(shrunk(height), shrunk(width)) < 1:
         raise ConfigError(f"cnn: images {height}x{width} are too small with padding {padding}")
     # Pooling before the ReLU gives the same function as after it, for a quarter of the ReLU's work.
-    front = [Contrast(contrast)] if contrast != 1.0 else []
+    front: list[nn.Module] = [Contrast(contrast)] if contrast != 1.0 else []
+    if thermometer:
+        front.append(Thermometer(thermometer))
     return nn.Sequential(
         *front,
-        nn.Conv2d(depth, first, 3, padding=padding),
+        nn.Conv2d(depth * (thermometer or 1), first, 3, padding=padding),
         nn.MaxPool2d(2),
         nn.ReLU(),
         nn.Conv2d(first, second, 3, padding=padding),

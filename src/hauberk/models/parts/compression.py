@@ -87,9 +87,9 @@ class JPEG(Transformation):
         if levels.shape[1] != 3:
             return self._plane(levels, self.tables[:1])
         middle = levels.new_tensor([0.0, 128.0, 128.0])[:, None, None]
-        apart = torch.einsum("dc,nchw->ndhw", self.to_ycbcr, levels) + middle
+        apart = torch.einsum("dc,nchw->ndhw", self.to_ycbcr.to(levels), levels) + middle
         read = self._plane(apart.round(), self.tables[[0, 1, 1]])
-        return torch.einsum("dc,nchw->ndhw", self.to_rgb, read - middle).round().clamp(0, 255)
+        return torch.einsum("dc,nchw->ndhw", self.to_rgb.to(levels), read - middle).round().clamp(0, 255)
 
     def _plane(self, levels: Tensor, tables: Tensor) -> Tensor:
         """Each channel in blocks of 8x8: cosine transform, division by its table, rounding, and back."""
@@ -97,9 +97,9 @@ class JPEG(Transformation):
         padded = F.pad(levels, (0, -width % _SIDE, 0, -height % _SIDE), mode="replicate")
         rows, columns = padded.shape[2] // _SIDE, padded.shape[3] // _SIDE
         blocks = padded.view(count, channels, rows, _SIDE, columns, _SIDE).transpose(3, 4) - 128
-        step = tables[:, None, None]
-        coarse = (self.cosines @ blocks @ self.cosines.T / step).round() * step
-        read = self.cosines.T @ coarse @ self.cosines + 128
+        step, cosines = tables[:, None, None].to(levels), self.cosines.to(levels)
+        coarse = (cosines @ blocks @ cosines.T / step).round() * step
+        read = cosines.T @ coarse @ cosines + 128
         whole = read.transpose(3, 4).reshape(padded.shape)[:, :, :height, :width]
         return whole.round().clamp(0, 255)
 

@@ -71,10 +71,10 @@ class GaussianBlur(Transformation):
 
     def changed(self, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
-        size = len(self.kernel)
+        size, kernel = len(self.kernel), self.kernel.to(x)
         planes = _mirrored(x, size // 2, self.name).reshape(count * channels, 1, height + size - 1, -1)
-        blurred = F.conv2d(F.conv2d(planes, self.kernel.view(1, 1, -1, 1)), self.kernel.view(1, 1, 1, -1))
-        return blurred.view(count, channels, height, width)
+        blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+        return blurred.reshape(count, channels, height, width)
 
 
 def _mirrored(x: Tensor, reach: int, name: str) -> Tensor:

@@ -74,7 +74,7 @@ class Quantise(Transformation):
         return {"levels": self._given}
 
     def changed(self, x: Tensor) -> Tensor:
-        return self.levels[torch.bucketize(x.contiguous(), self.middles)]
+        return self.levels.to(x)[torch.bucketize(x.contiguous(), self.middles.to(x))]
 
     def relaxed(self) -> Part:
         return Bridged(self)
