@@ -17,6 +17,7 @@ from hauberk.defenses.training.regularised import GradientPenalty, JacobianPenal
 from hauberk.defenses.training.robust_distillation import RobustDistillation
 from hauberk.defenses.training.samples import AdvGANAugmentation, FGSMAugmentation
 from hauberk.defenses.training.spectral import SpectralNorm
+from hauberk.defenses.training.thermometer import ThermometerEncoding
 from hauberk.defenses.training.trades import TRADES
 
 DEFENSES: tuple[type[Defense], ...] = (
@@ -33,6 +34,7 @@ DEFENSES: tuple[type[Defense], ...] = (
     GaussianTraining,
     IntervalTraining,
     CrownIntervalTraining,
+    ThermometerEncoding,
     AugmentedTraining,
     WeightDecay,
     LabelSmoothing,
@@ -61,5 +63,6 @@ __all__ = [
     "LabelSmoothing",
     "RobustDistillation",
     "SpectralNorm",
+    "ThermometerEncoding",
     "WeightDecay",
 ]
