@@ -197,6 +197,10 @@ class _Page:
         chart = sweeps.sweep_chart(part, self.words)
         return _drawn(chart, 620, 400), _drawn(chart, 380, 360)
 
+    def sweep_axis(self, part: Sweep) -> str:
+        """What was changed."""
+        return sweeps.axis(part, self.words)
+
     @property
     def sweep_attacks(self) -> str:
         return sweeps.recipes(self.summary.sweeps)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from hauberk.reports.charts import LineChart, Series
 from hauberk.reports.fields import Fields
-from hauberk.reports.numbers import NORMS, percent, radius
+from hauberk.reports.numbers import NORMS, radius
 from hauberk.reports.parts import HUGE, share, subject_name, threat
 from hauberk.reports.views import Sweep, SweepPoint
 from hauberk.reports.words import Words
 
-_GEOMETRIC = ("epochs", "samples")  # doubled from point to point
+_GEOMETRIC = ("quantisation", "epochs", "samples")  # what counts is how many times as many
 
 
 def sweep(document: Fields) -> Sweep:
@@ -64,11 +64,15 @@ def sweep_chart(part: Sweep, words: Words) -> LineChart:
         y_label=words("curve.y"),
         series=lines,
         y_top=1.0,
-        y_text=lambda value: f"{100 * value:.0f}%",
-        x_text=percent if part.over == "pruning" else lambda value: f"{value:,.0f}",
+        y_text=_share,
+        x_text=_share if part.over == "pruning" else lambda value: f"{value:,.0f}",
         log_x=part.points[0].x if part.over in _GEOMETRIC else None,
         legend=True,
     )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f}%"
 
 
 def axis(part: Sweep, words: Words) -> str:
