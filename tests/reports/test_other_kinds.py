@@ -14,6 +14,7 @@ from made_evidence import (
     OTHERS,
     attack_row,
     cascade,
+    certificates,
     corruptions,
     evaluation,
     everything,
@@ -61,6 +62,27 @@ def test_one_kind_alone_makes_a_page_with_a_first_screen(kind: str, lang: str, t
     document = render_json([one])
     assert json.loads(json.dumps(document)) == document
     save_pictures([one], tmp_path, lang=lang)  # type: ignore[arg-type]
+
+
+def test_certificates_say_what_was_shown_and_how() -> None:
+    seen = text_of(section(render_html([certificates()]), "certificates"))
+    assert "82.0 %" in seen  # 291 of 355
+    assert "ibp: 240 crown: 51" in seen
+    assert "proof" in seen
+    curve = [{"eps": 0.0, "certified_accuracy": 0.9}, {"eps": 0.25, "certified_accuracy": 0.61}]
+    page = render_html([certificates(confidence=0.999, curve=curve)])
+    seen = text_of(section(page, "certificates"))
+    assert "each with confidence 99.9 %" in seen
+    assert "0.25" in seen
+    assert "61.0 %" in seen
+    assert "a probability of 99.9 % or more" in text_of(page)
+
+
+def test_certificates_that_contradict_their_figure_are_refused() -> None:
+    with pytest.raises(DataError, match="291 of 355, as certified"):
+        render_html([certificates(certified_accuracy=0.9)])
+    with pytest.raises(DataError, match="as many as samples"):
+        render_html([certificates(certificates=[])])
 
 
 def test_terms_of_evasion_are_left_out_where_nobody_evades() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hauberk.reports import judge, numbers
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.views import (
+    Certified,
     Cleansing,
     Corruptions,
     Detection,
@@ -59,6 +60,7 @@ class Cards:
         evaluated = {(model.name, model.threat) for model in summary.models}
         yield from map(self._model, summary.models)
         yield from (self._single(one) for one in summary.singles if (one.name, one.threat) not in evaluated)
+        yield from map(self._certified, summary.certificates)
         yield from map(self._detection, summary.detections)
         yield from map(self._corruptions, summary.corruptions)
         yield from map(self._poisoning, summary.poisonings)
@@ -99,6 +101,26 @@ class Cards:
                 clean=percent(one.clean),
                 robust=percent(one.accuracy),
             ),
+            flags=len(one.flags),
+        )
+
+    def _certified(self, one: Certified) -> Card:
+        words = self._words
+        sentence = words(
+            "verdict.certified",
+            threat=short_threat(one.threat, words),
+            certified=percent(one.certified.value),
+            clean=percent(one.clean.value),
+        )
+        if one.confidence is not None:
+            sentence += words("verdict.certified_confidence", confidence=percent(one.confidence))
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=percent(one.certified.value),
+            under=words("verdict.under_certified"),
+            interval=self._interval(one.certified.interval, one.samples),
+            sentence=sentence,
             flags=len(one.flags),
         )
 

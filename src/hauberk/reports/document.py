@@ -22,8 +22,8 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         evidence: as for ``render_html``.
 
     Returns:
-        ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "detections",
-        "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions", "sweeps",
+        ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "certificates",
+        "detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions", "sweeps",
         "evidence"}``. Every entry
         names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
         ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
@@ -40,6 +40,7 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         "curves": [_curve(one) for one in summary.curves],
         "histories": [_history(one) for one in summary.histories],
         "imports": [{**asdict(one), "conversions": list(one.conversions)} for one in summary.imports],
+        "certificates": [_plain(one) for one in summary.certificates],
         "detections": [_plain(one) for one in summary.detections],
         "corruptions": [_corruptions(one) for one in summary.corruptions],
         "poisonings": [_plain(one) for one in summary.poisonings],

@@ -23,6 +23,7 @@ from hauberk.reports.words import HTML_LANG, Lang, Words
 
 DARKEST = 0.42  # opacity of a cell's tint at accuracy 0; the text on it stays readable, in the dark too
 _LIMITED = (
+    "certificates",
     "detections",
     "corruptions",
     "poisonings",

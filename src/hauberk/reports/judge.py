@@ -52,7 +52,12 @@ def terms(summary: Summary) -> list[str]:
     names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
     used = {name.casefold() for name in names}
     evasion = (
-        summary.examined or summary.detections or summary.curves or summary.histories or not summary.others
+        summary.examined
+        or summary.certificates
+        or summary.detections
+        or summary.curves
+        or summary.histories
+        or not summary.others
     )
     return [
         *_ALWAYS,
@@ -65,6 +70,7 @@ def terms(summary: Summary) -> list[str]:
 
 
 _OTHER_TERMS = {
+    "certificates": ("certificate",),
     "detections": ("detector", "adaptive"),
     "corruptions": ("corruption",),
     "poisonings": ("poisoning", "trigger"),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
-from hauberk.reports import cleansed, detections, harm, sweeps
+from hauberk.reports import certified, cleansed, detections, harm, sweeps
 from hauberk.reports.fields import Fields, visible
 from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
@@ -29,6 +29,7 @@ from hauberk.reports.views import (
 MOST_PICTURES = 12  # of one gallery; more do not help a reader
 _HISTORIES = ("training", "hardening")
 _ASKED = {  # the parameters that make two documents about one model answers to two questions
+    "certificates": ("threat", "method"),
     "detection": ("threat",),
     "corruptions": ("corruptions", "spatial"),
     "poisoning": ("poisoner", "poisoner_seed", "architecture"),
@@ -57,6 +58,7 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         curves=_read(chosen, _curve, "curve"),
         histories=_read(_learning(chosen), _history, *_HISTORIES),
         imports=_read(chosen, _import, "import"),
+        certificates=_read(chosen, certified.certificates, "certificates"),
         detections=_read(chosen, detections.detection, "detection"),
         corruptions=_read(chosen, harm.corruptions, "corruptions"),
         poisonings=_read(chosen, harm.poisoning, "poisoning"),

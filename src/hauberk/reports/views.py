@@ -508,6 +508,27 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Certified:
+    """One ``certificates``; ``confidence`` is None where they are proofs, ``by`` counts them by method.
+
+    ``curve`` holds certified accuracy at several radii, where the method gives each sample one of its own.
+    """
+
+    name: str
+    digest: str
+    threat: Threat
+    method: str
+    confidence: float | None
+    samples: int
+    clean: Share
+    certified: Share
+    by: tuple[tuple[str, int], ...]
+    curve: tuple[tuple[float, float], ...]
+    flags: tuple[Flag, ...]
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Link:
     """One document of the chain; ``shown`` is False when a later one took its place in the report."""
 
@@ -555,6 +576,7 @@ class Summary:
     curves: tuple[Curve, ...]
     histories: tuple[History, ...]
     imports: tuple[Import, ...]
+    certificates: tuple[Certified, ...]
     detections: tuple[Detection, ...]
     corruptions: tuple[Corruptions, ...]
     poisonings: tuple[Poisoning, ...]
@@ -573,9 +595,12 @@ class Summary:
     @property
     def others(
         self,
-    ) -> tuple[Detection | Corruptions | Poisoning | Cleansing | Extraction | Membership | Inversion, ...]:
+    ) -> tuple[
+        Certified | Detection | Corruptions | Poisoning | Cleansing | Extraction | Membership | Inversion, ...
+    ]:
         """What else was asked of models than whether an attacker can change their answers."""
         return (
+            *self.certificates,
             *self.detections,
             *self.corruptions,
             *self.poisonings,
@@ -586,11 +611,14 @@ class Summary:
         )
 
     @property
-    def cautioned(self) -> tuple[Model | Single | Detection | Corruptions | Membership | Inversion, ...]:
+    def cautioned(
+        self,
+    ) -> tuple[Model | Single | Certified | Detection | Corruptions | Membership | Inversion, ...]:
         """All whose evidence says of itself why it may mislead."""
         return (
             *self.models,
             *self.singles,
+            *self.certificates,
             *self.detections,
             *self.corruptions,
             *self.memberships,

@@ -25,6 +25,10 @@ ENGLISH: dict[str, str] = {
     "verdict.interval": "95 % interval {interval} · samples: {samples}",
     "verdict.samples": "samples: {samples}",
     "verdict.interval_alone": "95 % interval {interval}",
+    "verdict.under_certified": "certified accuracy",
+    "verdict.certified": "Under {threat}, it was shown for {certified} of the samples that no attack whatever "
+    "changes the right answer; {clean} are right without attack. The others may withstand too, or not.",
+    "verdict.certified_confidence": " Each certificate holds with a probability of {confidence} or more.",
     "verdict.under_detection": "left when the attacker knows of the detector",
     "verdict.detection": "The detector refuses {refused} of clean images. Under {threat}, of the inputs "
     "that fool the network it refuses {oblivious}, and {adaptive} once the attacker knows of it: accepted "
@@ -167,6 +171,19 @@ ENGLISH: dict[str, str] = {
     "queries.title": "Accuracy against queries spent",
     "queries.title_singles": "Accuracy against queries spent by one attack",
     "queries.x": "queries spent on a sample (logarithmic)",
+    # certificates
+    "certificates.heading": "What no attack can do",
+    "certificates.lead": "Samples for which it was shown, not tried, that every input within the radius gets "
+    "the right answer. Certified accuracy is a lower bound, accuracy under attack an upper one.",
+    "certificates.threat": "Threat",
+    "certificates.method": "Method",
+    "certificates.clean": "Clean",
+    "certificates.certified": "Certified",
+    "certificates.by": "Shown by",
+    "certificates.proved": "proof",
+    "certificates.confidence": "each with confidence {confidence}",
+    "certificates.curve": "{name}: certified accuracy by radius",
+    "certificates.radius": "Radius",
     # detection
     "detection.heading": "Detectors of adversarial inputs",
     "detection.lead": "What the detector refuses, from an attacker who does not know of it and from one who "
@@ -370,6 +387,8 @@ ENGLISH: dict[str, str] = {
     "rotated images or a patch stuck on the object are other questions.",
     "limits.empirical": "The figures are empirical, not certified: an attack that fails proves nothing, and "
     "a stronger or adaptive one may bring the worst case down. Read it as an upper bound.",
+    "limits.certificates": "A certificate is about one norm and radius around one image, and about the network "
+    "as it was read. A sample without certificate may be robust all the same.",
     "limits.detections": "A detector was measured against the attacks listed. One that nobody has evaded "
     "yet is no proof: its figure for the attacker who knows of it is an upper bound.",
     "limits.corruptions": "Accuracy under corruptions is an average over accidents: no worst case, and no "
@@ -411,6 +430,7 @@ ENGLISH: dict[str, str] = {
     "kind.attack": "attack",
     "kind.curve": "curve",
     "kind.sweep": "sweep",
+    "kind.certificates": "certificates",
     "kind.detection": "detection",
     "kind.corruptions": "corruptions",
     "kind.poisoning": "poisoning",
@@ -476,6 +496,9 @@ ENGLISH: dict[str, str] = {
     "glossary.fidelity.text": "Share of test images on which a copy answers as its victim, right or wrong.",
     "glossary.transfer": "Carried-over samples",
     "glossary.transfer.text": "Adversarial examples made on one model and tried on another.",
+    "glossary.certificate": "Certificate",
+    "glossary.certificate.text": "A proof, or a statement with a stated confidence, that no input within the "
+    "threat changes the answer to one sample.",
     "glossary.membership": "Membership inference",
     "glossary.membership.text": "Telling whether a record was in a model's training data.",
     "glossary.false_alarms": "False alarms",

@@ -20,6 +20,10 @@ CHINESE: dict[str, str] = {
     "verdict.interval": "95% 置信区间 {interval} · 样本数 {samples}",
     "verdict.samples": "样本数 {samples}",
     "verdict.interval_alone": "95% 置信区间 {interval}",
+    "verdict.under_certified": "可证明的准确率",
+    "verdict.certified": "在{threat}下，已证明 {certified} 的样本无论受到何种攻击都保持正确答案；没有攻击时正确"
+    "的比例为 {clean}。其余样本可能稳健，也可能不稳健。",
+    "verdict.certified_confidence": "每份证明成立的概率不低于 {confidence}。",
     "verdict.under_detection": "攻击者知晓检测器时仍被接受且正确",
     "verdict.detection": "检测器拒绝了 {refused} 的干净图像。在{threat}下，对骗过网络的输入，它拒绝了 "
     "{oblivious}；一旦攻击者知晓它的存在，则为 {adaptive}。被接受且正确的比例：无攻击时 {clean}，两种攻击下"
@@ -153,6 +157,19 @@ CHINESE: dict[str, str] = {
     "queries.title": "准确率与所用查询次数",
     "queries.title_singles": "准确率与单一攻击所用查询次数",
     "queries.x": "每个样本所用查询次数（对数坐标）",
+    # certificates
+    "certificates.heading": "任何攻击都做不到的事",
+    "certificates.lead": "对这些样本，半径之内的每个输入都得到正确答案：这是证明的结果，而非尝试的结果。可证明"
+    "的准确率是下界，受攻击时的准确率是上界。",
+    "certificates.threat": "威胁模型",
+    "certificates.method": "方法",
+    "certificates.clean": "干净样本",
+    "certificates.certified": "可证明",
+    "certificates.by": "证明来源",
+    "certificates.proved": "严格证明",
+    "certificates.confidence": "每份置信度 {confidence}",
+    "certificates.curve": "{name}：各半径下可证明的准确率",
+    "certificates.radius": "半径",
     # detection
     "detection.heading": "对抗样本的检测",
     "detection.lead": "检测器拒绝了多少输入：分别面对不知晓它和知晓它的攻击者。只有后者说明它的价值。被拒绝"
@@ -349,6 +366,8 @@ CHINESE: dict[str, str] = {
     "补丁，都是另外的问题。",
     "limits.empirical": "以上是实测结果，并非可证明的保证：攻击失败不能证明任何事，更强的或自适应的攻击可能"
     "使最坏情况准确率进一步下降。请把它当作上界。",
+    "limits.certificates": "每份证明只针对一幅图像周围的一种范数和一个半径，以及所读取的网络。没有证明的样本也"
+    "可能是稳健的。",
     "limits.detections": "检测器只面对过所列的攻击。尚未有人绕过并不是证明：知晓检测器的攻击者一栏是上界。",
     "limits.corruptions": "常见损坏下的准确率是对意外情况的平均：不是最坏情况，也不对表中没有的情况作任何保"
     "证。",
@@ -385,6 +404,7 @@ CHINESE: dict[str, str] = {
     "kind.attack": "攻击",
     "kind.curve": "曲线",
     "kind.sweep": "参数扫描",
+    "kind.certificates": "鲁棒性证明",
     "kind.detection": "检测",
     "kind.corruptions": "常见损坏",
     "kind.poisoning": "投毒",
@@ -441,6 +461,8 @@ CHINESE: dict[str, str] = {
     "glossary.fidelity.text": "副本与被窃模型给出相同答案的测试图像比例，不论对错。",
     "glossary.transfer": "迁移样本",
     "glossary.transfer.text": "在一个模型上生成、用于另一个模型的对抗样本。",
+    "glossary.certificate": "鲁棒性证明",
+    "glossary.certificate.text": "证明（或以给定的置信度断言）威胁模型之内的任何输入都不会改变某个样本的答案。",
     "glossary.membership": "成员推断",
     "glossary.membership.text": "判断某条记录是否在模型的训练数据之中。",
     "glossary.false_alarms": "误报率",
