@@ -116,7 +116,8 @@ class RobustDistillation(InnerAttackTraining):
                 hint="distil from the model without its detector",
             )
         data, held_out = self.set_aside(data)
-        own = {key: value for key, value in asdict(self).items() if key not in ("plan", "held_out")}
+        told = ("plan", "held_out", "architecture", "args")  # elsewhere in the evidence
+        own = {key: value for key, value in asdict(self).items() if key not in told}
         return learn(
             self.student(classifier, seed),
             data,
