@@ -23,6 +23,11 @@ def median_smoothed(x: Tensor, size: int) -> Tensor:
     padded = F.pad(x, (before, after, before, after), mode="replicate")
     height, width = x.shape[-2:]
     views = [padded[..., i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    if size == 2:  # the second largest of four, without a sort: most of the cost otherwise
+        a, b, c, d = views
+        first, second = torch.maximum(a, b), torch.maximum(c, d)
+        lower = torch.maximum(torch.minimum(a, b), torch.minimum(c, d))
+        return torch.maximum(torch.minimum(first, second), lower)
     return torch.stack(views).sort(dim=0).values[size * size // 2]
 
 
