@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hauberk.defenses.defense import Defense
+from hauberk.defenses.inference.features import AutoencoderFront, FeatureFusion, FeatureSelection, PCAProjection
+
 from hauberk.defenses.inference.detectors import (
     ConfidenceDetection,
     MahalanobisDetection,
@@ -33,17 +35,25 @@ DEFENSES: tuple[type[Defense], ...] = (
     MahalanobisDetection,
     NeighbourDetection,
     ConfidenceDetection,
+    PCAProjection,
+    AutoencoderFront,
+    FeatureSelection,
+    FeatureFusion,
 )
 
 __all__ = [
     "DEFENSES",
+    "AutoencoderFront",
     "BitDepthReduction",
     "ConfidenceDetection",
+    "FeatureFusion",
+    "FeatureSelection",
     "GaussianSmoothing",
     "JPEGCompression",
     "MahalanobisDetection",
     "MedianSmoothing",
     "NeighbourDetection",
+    "PCAProjection",
     "Quantisation",
     "RandomResizing",
     "RandomisedSmoothing",

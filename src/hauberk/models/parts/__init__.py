@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.models.parts.autoencoding import Autoencoder
+from hauberk.models.parts.fusing import FusedFeatures
+from hauberk.models.parts.projection import Projection
+from hauberk.models.parts.selecting import Selection
+
 from hauberk.models.parts.compression import JPEG
 from hauberk.models.parts.distances import Mahalanobis, NearestNeighbours
 from hauberk.models.parts.filtering import GaussianBlur, Median
@@ -23,7 +28,9 @@ _TRANSFORMATIONS: tuple[type[Part], ...] = (
 
 _DETECTORS: tuple[type[Part], ...] = (FeatureSqueezing, Mahalanobis, NearestNeighbours, Confidence)
 
-PARTS: dict[str, type[Part]] = {one.name: one for one in (*_TRANSFORMATIONS, *_DETECTORS)}
+_FEATURES: tuple[type[Part], ...] = (Projection, Autoencoder, Selection, FusedFeatures)
+
+PARTS: dict[str, type[Part]] = {one.name: one for one in (*_TRANSFORMATIONS, *_DETECTORS, *_FEATURES)}
 
 
 def make_part(name: str, args: Mapping[str, Any]) -> Part:
@@ -43,11 +50,13 @@ def make_part(name: str, args: Mapping[str, Any]) -> Part:
 __all__ = [
     "JPEG",
     "PARTS",
+    "Autoencoder",
     "BitDepth",
     "Confidence",
     "Detector",
     "DroppedTotalVariation",
     "FeatureSqueezing",
+    "FusedFeatures",
     "GaussianBlur",
     "Gradient",
     "Inner",
@@ -55,8 +64,10 @@ __all__ = [
     "Median",
     "NearestNeighbours",
     "Part",
+    "Projection",
     "Quantise",
     "ResizePad",
+    "Selection",
     "Smoothing",
     "TotalVariation",
     "best_levels",
