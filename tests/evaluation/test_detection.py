@@ -15,7 +15,7 @@ from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
 from hauberk.defenses import make
-from hauberk.evaluation import evaluate, wilson
+from hauberk.evaluation import evaluate, standard_cascade, wilson
 from hauberk.evaluation.detection import DetectionReport, detection_report, undetected
 from hauberk.evaluation.detection_board import suspicion
 from hauberk.models import Classifier
@@ -188,3 +188,17 @@ def test_misuse(plain: Classifier, wary: Classifier, few: Dataset) -> None:
         detection_report(wary, few, Linf(2.0))
     with pytest.raises(DataError, match="images must be"):
         detection_report(wary, Dataset("flat", few.images.flatten(1), few.labels, few.classes), THREAT)
+
+
+def test_the_worst_case_goes_across_the_refusal(
+    plain: Classifier, digits: Dataset, digits_train: Dataset
+) -> None:
+    """The cascade's own attacks turn back at the ridge of the folded logits; those that cross first do not."""
+    wary = make("confidence", measure="margin", fpr=0.1).fit(plain, digits_train, Linf(0.1))
+    images, labels = digits.images[:80], digits.labels[:80]
+    naive = evaluate(
+        wary, images, labels, Linf(0.15), attacks=standard_cascade(wary, ThreatModel.of(Linf(0.15)))
+    )
+    full = evaluate(wary, images, labels, Linf(0.15))
+    assert {"apgd (crossing)", "apgd (onward)", "apgd-t (crossing)"} <= {row.name for row in full.attacks}
+    assert full.robust_accuracy < naive.robust_accuracy

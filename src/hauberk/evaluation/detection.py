@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hauberk.attacks import APGD, APGDT, PGD, Attack
+from hauberk.attacks import PGD, Attack
 from hauberk.attacks.sparse import SparsePGD
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
@@ -26,16 +26,14 @@ from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.crossing import across, crossing
 from hauberk.evaluation.detection_board import Board
 from hauberk.evaluation.flags import Flag, few_samples, randomised, zero_gradients
 from hauberk.evaluation.standard import EOT
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.parts import Confidence, Part
-from hauberk.models.stand_in import straight_through
 from hauberk.threats import Geometry, Knowledge, ThreatModel
-
-_FAR = 1e3  # logits; more than differ anywhere, and float32 still tells a ten-thousandth apart beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +114,7 @@ def detection_report(
     if oblivious is None:
         plain, demanding = Stage(attack=_plain(threat, eot)), _insisting(network, board.usual_lead)
         board.run(plain, network)
-        board.run(replace(plain, note="sure", gradients_from=_crossing(demanding)), demanding)
+        board.run(replace(plain, note="sure", gradients_from=crossing(demanding)), demanding)
     for one in oblivious or ():
         board.run(Stage(attack=one), network)
     unknowing = board.best_alone()
@@ -187,54 +185,10 @@ def _insisting(network: Classifier, lead: float) -> Classifier:
     return demanding.eval()
 
 
-class _Crossing(Classifier):
-    """Where to take gradients from: first across the boundary of the network, then out of the detector's sight.
-
-    Detectors are most suspicious right at the boundary. In the folded logits that is a ridge, which turns back
-    attacks that start on the right side; here a refusal counts only once the network is wrong. ``_FAR`` keeps
-    every point on that side ahead of every point on this one, so that crossing never looks like a loss.
-
-    Source: selective gradients, Bryniarski et al., Evading adversarial example detection defenses with
-        orthogonal projected gradient descent, ICLR 2022.
-    """
-
-    def __init__(self, whole: Classifier) -> None:
-        super().__init__(whole, input_shape=whole.input_shape, labels=whole.labels, bounds=whole.bounds)
-        self.eval()
-
-    def folded(self, logits: Tensor, labels: Tensor) -> Tensor:
-        kept = logits[:, : self.num_classes]
-        own = kept.gather(1, labels[:, None]).squeeze(1)
-        right = kept.argmax(dim=1) == labels
-        defended = torch.where(right, own + _FAR, torch.maximum(own, logits[:, self.num_classes]))
-        return kept.scatter(1, labels[:, None], defended[:, None])
-
-
-def _crossing(classifier: Classifier) -> Classifier:
-    """The classifier's gradients, or its stand-in's where a part blocks them, across the boundary first."""
-    blocked = any(one.gradient == "blocked" for one in classifier.modules() if isinstance(one, Part))
-    return _Crossing(straight_through(classifier) if blocked else copy.deepcopy(classifier))
-
-
 def _adaptive(
     classifier: Classifier, threat: ThreatModel, attacks: Sequence[Attack] | None, eot: int
 ) -> list[Stage]:
     """Each attack by the gradients that cross first; the first one by those of the folded logits too."""
-    rivals = min(4, classifier.num_classes - 1)
-    if attacks is not None:
-        bare = [Stage(attack=one) for one in attacks]
-    elif threat.geometry.norm == "l0":
-        bare = [Stage(attack=SparsePGD(steps=60, restarts=2, eot=eot))]
-    else:
-        bare = [
-            Stage(attack=APGD(objective="margin", steps=60, restarts=2, eot=eot)),
-            Stage(attack=APGD(objective="margin", steps=60, eot=eot), carried=True, note="onward"),
-            Stage(attack=APGDT(objective="towards", classes=rivals, steps=40, eot=eot)),
-        ]
-    source = _crossing(classifier)
-    crossing = [
-        replace(one, gradients_from=source, note=one.note or "crossing")
-        for one in bare
-        if one.attack.takes_gradients
-    ]
-    return [*crossing, bare[0]]
+    ladder = across(classifier, threat, eot=eot, attacks=attacks)
+    first = Stage(attack=ladder[0].attack if attacks is None else attacks[0])
+    return [*ladder, first]

@@ -15,6 +15,7 @@ from hauberk.evaluation import answers, flags, probes
 from hauberk.evaluation.board import AttackRow
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
+from hauberk.evaluation.crossing import across
 from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.flags import Flag
 from hauberk.evaluation.standard import repeats, standard_cascade
@@ -78,7 +79,7 @@ class Plan:
             bridge or self.classifier, campaign.board.images, campaign.board.labels
         )
         if gradients:
-            campaign.run(self._with_members(None if given else bridge))
+            campaign.run(self._in_full(None if given else bridge, eot))
             suspicions = [*_seen(campaign), *self._probed(campaign, eot, bridge)]
         else:
             campaign.run([one for one in self.stages if not one.attack.takes_gradients])
@@ -104,11 +105,13 @@ class Plan:
             return None
         return campaign.gradients_from or straight_through(self.classifier)
 
-    def _with_members(self, bridge: Classifier | None) -> tuple[Stage, ...]:
-        """The stages, by the gradients of ``bridge`` if any, and attacks on each member of an ensemble."""
+    def _in_full(self, bridge: Classifier | None, eot: int) -> tuple[Stage, ...]:
+        """The stages, by the gradients of ``bridge`` if any; what a refusal and what members call for."""
         whole = self.stages if bridge is None else answers.bridged(self.stages, bridge)
         members = [one for one in getattr(self.classifier.module, "members", ()) if isinstance(one, Classifier)]
         first = next((one for one in self.stages if one.attack.takes_gradients), None)
+        if first is not None and self.classifier.rejects:
+            whole = (*whole, *across(self.classifier, self.threat, eot=eot))
         if first is None or len(members) < 2:
             return whole
         sighted = [straight_through(one) if Declared.by(one).blocked else one for one in members]

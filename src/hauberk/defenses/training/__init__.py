@@ -7,6 +7,7 @@ from hauberk.defenses.training.adversarial import AdversarialTraining
 from hauberk.defenses.training.augmented import AugmentedTraining
 from hauberk.defenses.training.crown_ibp import CrownIntervalTraining
 from hauberk.defenses.training.distillation import DefensiveDistillation
+from hauberk.defenses.training.expressive import ExpressiveTraining
 from hauberk.defenses.training.fast import FastAdversarialTraining
 from hauberk.defenses.training.free import FreeAdversarialTraining
 from hauberk.defenses.training.gaussian import GaussianTraining
@@ -34,6 +35,7 @@ DEFENSES: tuple[type[Defense], ...] = (
     GaussianTraining,
     IntervalTraining,
     CrownIntervalTraining,
+    ExpressiveTraining,
     ThermometerEncoding,
     AugmentedTraining,
     WeightDecay,
@@ -52,6 +54,7 @@ __all__ = [
     "AugmentedTraining",
     "CrownIntervalTraining",
     "DefensiveDistillation",
+    "ExpressiveTraining",
     "FGSMAugmentation",
     "FGSMMixing",
     "FastAdversarialTraining",
