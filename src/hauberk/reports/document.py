@@ -23,8 +23,8 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
 
     Returns:
         ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "certificates",
-        "detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions", "sweeps",
-        "evidence"}``. Every entry
+        "detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions",
+        "sweeps", "evidence"}``. Every entry
         names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
         ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
         ``[queries, accuracy]``, none where the verdicts cannot tell.

@@ -50,12 +50,14 @@ class IntervalTraining(TrainingDefense):
 
     name: ClassVar[str] = "ibp"
 
-    plan: TrainingPlan = TrainingPlan(epochs=20, schedule="one-cycle", learning_rate=2e-3, averaging=0.998)
+    plan: TrainingPlan = TrainingPlan(
+        epochs=20, batch_size=64, schedule="one-cycle", learning_rate=1e-2, averaging=0.998
+    )
     held_out: int | None = None
     start: float = 0.05
     warmup: float = 0.4
     margin: float = 1.0
-    kappa: float = 0.5
+    kappa: float = 0.2
     init: Literal["given", "ibp"] = "ibp"
     regularise: float = 0.0
 

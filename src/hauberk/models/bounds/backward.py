@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from hauberk.core.errors import UnsupportedModel
 from hauberk.models.architectures import Contrast
@@ -79,12 +80,12 @@ def _back(layer: nn.Module, box: Box, rows: Tensor) -> tuple[Tensor, Tensor | fl
 
 def _back_convolution(layer: nn.Conv2d, box: Box, rows: Tensor) -> tuple[Tensor, Tensor | float]:
     shape = box.lower.shape[1:]
-    flat = torch.nn.grad.conv2d_input(
+    flat = conv2d_input(  # type: ignore[no-untyped-call]
         (rows.shape[0] * rows.shape[1], *shape),
         layer.weight,
         rows.flatten(0, 1),
         layer.stride,
-        layer.padding,  # type: ignore[arg-type]  # a word is fine for what it calls
+        layer.padding,
         layer.dilation,
         layer.groups,
     )
