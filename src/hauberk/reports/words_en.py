@@ -374,6 +374,8 @@ ENGLISH: dict[str, str] = {
     "flag.HB109": "Transfer beats the white box",
     "flag.HB110": "The training said more",
     "flag.HB111": "Restarts still gain",
+    "flag.HB112": "Says that it hides gradients",
+    "flag.HB113": "Says that it answers at random",
     "flag.HB301": "Too few to see low rates",
     "flag.HB302": "Told apart without the model",
     "flag.HB303": "Not split at random",
