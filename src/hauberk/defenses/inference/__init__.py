@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from hauberk.defenses.defense import Defense
-from hauberk.defenses.inference.features import AutoencoderFront, FeatureFusion, FeatureSelection, PCAProjection
-
 from hauberk.defenses.inference.detectors import (
     ConfidenceDetection,
     MahalanobisDetection,
     NeighbourDetection,
     SqueezingDetection,
 )
+from hauberk.defenses.inference.features import AutoencoderFront, FeatureFusion, FeatureSelection, PCAProjection
 from hauberk.defenses.inference.smoothing import RandomisedSmoothing
 from hauberk.defenses.inference.transformations import (
     BitDepthReduction,

@@ -7,18 +7,17 @@ from typing import Any
 
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.models.parts.autoencoding import Autoencoder
-from hauberk.models.parts.fusing import FusedFeatures
-from hauberk.models.parts.projection import Projection
-from hauberk.models.parts.selecting import Selection
-
 from hauberk.models.parts.compression import JPEG
 from hauberk.models.parts.distances import Mahalanobis, NearestNeighbours
 from hauberk.models.parts.filtering import GaussianBlur, Median
+from hauberk.models.parts.fusing import FusedFeatures
 from hauberk.models.parts.noise import Smoothing
 from hauberk.models.parts.part import Gradient, Inner, Part, refusing
+from hauberk.models.parts.projection import Projection
 from hauberk.models.parts.quantising import BitDepth, Quantise, best_levels
 from hauberk.models.parts.rejection import Confidence, Detector
 from hauberk.models.parts.resizing import ResizePad
+from hauberk.models.parts.selecting import Selection
 from hauberk.models.parts.squeezing import FeatureSqueezing
 from hauberk.models.parts.variation import DroppedTotalVariation, TotalVariation
 
