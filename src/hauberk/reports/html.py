@@ -196,7 +196,7 @@ class _Page:
     def sweep(self, part: Sweep) -> tuple[Markup, Markup]:
         """What one change did, for wide windows and for phones."""
         chart = sweeps.sweep_chart(part, self.words)
-        return _drawn(chart, 620, 400), _drawn(chart, 380, 360)
+        return _drawn(chart, 960, 400), _drawn(chart, 380, 360)
 
     def sweep_axis(self, part: Sweep) -> str:
         """What was changed."""
