@@ -12,7 +12,7 @@ help:
 	@echo "make test        install what the tests need and run them (WORKERS=2)"
 	@echo "make test-all    the slow tests too"
 	@echo "make lint        ruff, mypy --strict, import-linter"
-	@echo "make bench       attacks and the worst case beside the peers (over an hour)"
+	@echo "make bench       attacks and the worst case beside the peers, the scorecard (hours)"
 	@echo "make clean       remove what was built"
 
 # Stamps: a second run installs nothing again.
@@ -54,6 +54,7 @@ test-all: $(VENV)/.installed-test
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/worst_case.py
+	$(BIN)/python benchmarks/defences.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
