@@ -13,8 +13,9 @@ from hauberk.attacks.transfer import ensemble
 from hauberk.datasets import Dataset
 from hauberk.defenses import make
 from hauberk.defenses.defense import wrap
-from hauberk.evaluation import Evaluation, evaluate
+from hauberk.evaluation import Evaluation, accuracy_curve, evaluate
 from hauberk.evaluation.standard import EOT, repeats
+from hauberk.evaluation.sweeps import sweep
 from hauberk.models import Classifier
 from hauberk.models.parts import BitDepth, Inner, Part, ResizePad, Smoothing
 from hauberk.models.stand_in import straight_through
@@ -160,3 +161,12 @@ def test_averages_are_not_averaged_again(plain: Classifier) -> None:
     assert repeats(plain, randomized=True) == EOT
     assert repeats(wrap(plain, Smoothing(0.2, samples=4)), randomized=True) == EOT // 4
     assert repeats(wrap(plain, Smoothing(0.2, samples=100)), randomized=True) == 2
+
+
+def test_sweeps_and_curves_bridge_hidden_gradients_too(plain: Classifier, digits: Dataset) -> None:
+    """By the model's own gradients, which are zero, it would look as robust as it is accurate."""
+    model, few = wrap(plain, BitDepth(3)), digits.head(60)
+    swept = sweep(model, few, THREAT, over="quantisation", values=[32]).result["points"][0]
+    curve = accuracy_curve(model, few, THREAT, [THREAT.eps]).result["points"]
+    assert swept["clean_accuracy"] == curve[0]["accuracy"] > 0.8
+    assert swept["robust_accuracy"] == curve[-1]["accuracy"] < 0.2

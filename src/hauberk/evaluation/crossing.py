@@ -12,9 +12,8 @@ from torch import Tensor
 from hauberk.attacks import APGD, APGDT, Attack
 from hauberk.attacks.sparse import SparsePGD
 from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.declared import sighted
 from hauberk.models import Classifier
-from hauberk.models.parts import Part
-from hauberk.models.stand_in import straight_through
 from hauberk.threats import ThreatModel
 
 _FAR = 1e3  # logits; more than differ anywhere, and float32 still tells a ten-thousandth apart beside it
@@ -46,8 +45,7 @@ class Crossing(Classifier):
 
 def crossing(classifier: Classifier) -> Crossing:
     """The classifier's gradients, or its stand-in's where a part blocks them, across the boundary first."""
-    blocked = any(one.gradient == "blocked" for one in classifier.modules() if isinstance(one, Part))
-    return Crossing(straight_through(classifier) if blocked else copy.deepcopy(classifier))
+    return Crossing(sighted(classifier) or copy.deepcopy(classifier))
 
 
 def across(

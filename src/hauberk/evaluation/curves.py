@@ -14,6 +14,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
+from hauberk.evaluation.declared import sighted
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
@@ -37,6 +38,7 @@ def accuracy_curve(
     """Evidence of kind ``curve``: accuracy at each radius, 0 being the clean one.
 
     A sample that falls at one radius falls at all larger ones, so each radius attacks only what is left.
+    Gradients that parts around the network hide are taken from a bridge over them.
 
     Args:
         threat: its own eps marks the curve; ``radii`` are what is measured.
@@ -83,7 +85,10 @@ def _fallen(
     seed: int,
 ) -> Tensor:
     """Boolean ``(len(rows),)``: broken at this radius, as the judge sees it."""
-    result = attack(classifier, images[rows], labels[rows], threat, seed=seed, indices=rows)
+    source = sighted(classifier) if attack.takes_gradients else None
+    result = attack(
+        classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, gradients_from=source
+    )
     return judge(classifier, images[rows], result.candidates, labels[rows], threat).broken
 
 

@@ -16,7 +16,7 @@ from hauberk.evaluation.board import AttackRow
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
 from hauberk.evaluation.crossing import across
-from hauberk.evaluation.declared import Declared
+from hauberk.evaluation.declared import Declared, sighted
 from hauberk.evaluation.flags import Flag
 from hauberk.evaluation.standard import repeats, standard_cascade
 from hauberk.models import Classifier
@@ -114,9 +114,9 @@ class Plan:
             whole = (*whole, *across(self.classifier, self.threat, eot=eot))
         if first is None or len(members) < 2:
             return whole
-        sighted = [straight_through(one) if Declared.by(one).blocked else one for one in members]
         each = [
-            replace(first, gradients_from=one, note=f"member {place + 1}") for place, one in enumerate(sighted)
+            replace(first, gradients_from=sighted(one) or one, note=f"member {place}")
+            for place, one in enumerate(members, 1)
         ]
         return (*whole, *each)
 

@@ -2,7 +2,7 @@
 
 Each point of a sweep is a classifier made from the one given, attacked anew at one threat by one attack, and
 judged as in every evaluation. The attacker sees the changed network itself: weights are rounded or zeroed
-before, so gradients pass through it as they are.
+before, so gradients pass through it as they are, and through parts that hide them by a bridge.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.curves import DEFAULT_ATTACK
+from hauberk.evaluation.declared import sighted
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
@@ -239,7 +240,10 @@ def _measured(
     clean = int(standing.sum())
     rows = standing.nonzero().squeeze(1)
     if len(rows):
-        found = attack(classifier, images[rows], labels[rows], threat, seed=seed, indices=rows)
+        source = sighted(classifier) if attack.takes_gradients else None
+        found = attack(
+            classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, gradients_from=source
+        )
         broken = judge(classifier, images[rows], found.candidates, labels[rows], threat).broken
         standing[rows[broken]] = False
     robust = int(standing.sum())
