@@ -12,8 +12,8 @@ from torch import Tensor
 from hauberk.attacks import APGD, APGDT, Attack
 from hauberk.attacks.sparse import SparsePGD
 from hauberk.evaluation.cascade import Stage
-from hauberk.evaluation.declared import sighted
 from hauberk.models import Classifier
+from hauberk.models.stand_in import sighted
 from hauberk.threats import ThreatModel
 
 _FAR = 1e3  # logits; more than differ anywhere, and float32 still tells a ten-thousandth apart beside it

@@ -14,11 +14,11 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.evaluation.declared import sighted
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
+from hauberk.models.stand_in import sighted
 from hauberk.threats import Geometry, ThreatModel
 
 DEFAULT_ATTACK = PGD(objective="margin", steps=40)

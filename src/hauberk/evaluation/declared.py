@@ -11,7 +11,6 @@ from hauberk.evaluation import flags
 from hauberk.evaluation.flags import Flag
 from hauberk.models import Classifier
 from hauberk.models.parts import Part
-from hauberk.models.stand_in import straight_through
 
 _BRIDGED = "all gradients were taken from a stand-in that passes slopes straight through"
 _GIVEN = "gradients were taken from the stand-in given"
@@ -59,8 +58,3 @@ class Declared:
             *flags.gradients_declared_blocked(self.blocked, _GIVEN if given else _AS_THEY_ARE),
             *flags.answers_declared_random(self.random, None),
         ]
-
-
-def sighted(classifier: Classifier) -> Classifier | None:
-    """What to take gradients from in the classifier's place: None where none of its parts hides them."""
-    return straight_through(classifier) if Declared.by(classifier).blocked else None

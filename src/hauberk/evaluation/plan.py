@@ -16,12 +16,12 @@ from hauberk.evaluation.board import AttackRow
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
 from hauberk.evaluation.crossing import across
-from hauberk.evaluation.declared import Declared, sighted
+from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.flags import Flag
 from hauberk.evaluation.standard import repeats, standard_cascade
 from hauberk.models import Classifier
 from hauberk.models.checks import Behaviour
-from hauberk.models.stand_in import straight_through
+from hauberk.models.stand_in import sighted, straight_through
 from hauberk.threats import Knowledge, ThreatModel
 
 _SUSPICIOUS = frozenset({"HB101", "HB102", "HB106", "HB107", "HB108", "HB109"})  # of masked gradients

@@ -22,12 +22,12 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.curves import DEFAULT_ATTACK
-from hauberk.evaluation.declared import sighted
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
 from hauberk.models.create import restarted
+from hauberk.models.stand_in import sighted
 from hauberk.models.training import TrainingPlan, accuracy, train
 from hauberk.threats import Geometry, ThreatModel
 

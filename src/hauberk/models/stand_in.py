@@ -72,3 +72,9 @@ def straight_through(classifier: Classifier) -> Classifier:
     copied.defences = nn.ModuleList([_Bridge(), *copied.defences])
     copied.architecture = None
     return copied.eval()
+
+
+def sighted(classifier: Classifier) -> Classifier | None:
+    """What to take gradients from in the classifier's place; None where no part says that it hides them."""
+    blocked = any(isinstance(one, Part) and one.gradient == "blocked" for one in classifier.modules())
+    return straight_through(classifier) if blocked else None
