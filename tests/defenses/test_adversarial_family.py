@@ -15,6 +15,7 @@ from hauberk import defenses
 from hauberk.attacks import FGSM, PGD
 from hauberk.core.errors import ConfigError, UnknownName
 from hauberk.datasets import Dataset
+from hauberk.defenses.defense import wrap
 from hauberk.defenses.training import (
     MART,
     TRADES,
@@ -27,6 +28,7 @@ from hauberk.defenses.training import (
 from hauberk.defenses.training.fast import FastLesson
 from hauberk.defenses.training.mart import boosted_cross_entropy
 from hauberk.models import Classifier
+from hauberk.models.parts import BitDepth, Part, Quantise, ResizePad
 from hauberk.models.training import Lesson, Moment, TrainingPlan
 from hauberk.threats import L0, L1, L2, Geometry, Linf, Streams, ThreatModel
 
@@ -208,6 +210,37 @@ def test_collapse_under_single_steps_is_noticed_and_met_with_more() -> None:
     assert missed > 0.3
     tolerant = lesson_of("fgsm-rs", model, Linf(eps), guard_images=48, guard=missed + 0.01)
     assert torch.equal(tolerant.craft(model, images, labels, moment), single)
+
+
+@pytest.mark.parametrize("part", [BitDepth(4), Quantise([0.0, 0.25, 0.5, 0.75, 1.0])])
+@pytest.mark.parametrize("name", ["pgd", "fgsm-mix"])
+def test_points_are_found_over_parts_that_hide_gradients(
+    name: str, part: Part, plain: Classifier, digits: Dataset
+) -> None:
+    """Without a bridge rounding gives slopes of 0, bins none at all: nothing would be climbed."""
+    model = wrap(plain, part)
+    images, labels = digits.images[:64], digits.labels[:64]
+    lesson = lesson_of(name, model, Linf(0.2))
+    crafted = lesson.craft(model, images, labels, moment_for(images))
+    with torch.no_grad():
+        before, after = (F.cross_entropy(model(x), labels) for x in (images, crafted))
+    assert after > 2 * before + 1
+    held_out = lesson.score(model, digits.head(64), 0)
+    assert held_out["held_out_robust"] < 0.3 < held_out["held_out_accuracy"]
+
+
+@pytest.mark.parametrize("name", ["pgd", "fgsm-rs"])
+def test_a_network_behind_random_sizes_can_be_scored(name: str, plain: Classifier, digits: Dataset) -> None:
+    """Attacks refuse to trust one answer of such a model; training would stop after its first epoch."""
+    torch.manual_seed(0)
+    model = wrap(plain, ResizePad())
+    scores = lesson_of(name, model, Linf(0.5)).score(model, digits.head(40), 0)
+    assert scores["held_out_robust"] < 0.5 < scores["held_out_accuracy"]
+
+
+def test_free_says_that_it_cannot_see(plain: Classifier) -> None:
+    with pytest.raises(ConfigError, match="free: a part around the network hides the gradients"):
+        lesson_of("free", wrap(plain, BitDepth(4)), Linf(0.2))
 
 
 def test_guard_leaves_single_steps_alone_where_they_tell_the_truth(plain: Classifier, digits: Dataset) -> None:

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hauberk.attacks import PGD
 from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
@@ -27,14 +26,12 @@ from hauberk.defenses.several.inner import (
     joint_evidence,
     own_seed,
 )
-from hauberk.defenses.training.climbing import climb
+from hauberk.defenses.training.climbing import attacked, climb
 from hauberk.models import Classifier, load
 from hauberk.models.several import Gated, fusion
 from hauberk.models.training import Lesson, Moment, TrainingPlan, accuracy
 from hauberk.models.twin import pass_size, passes
 from hauberk.threats import Geometry, ThreatModel
-
-_SCORING = PGD(steps=20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,14 +209,14 @@ class _GateLesson(Lesson):
     def loss(
         self, model: Classifier, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment
     ) -> tuple[Tensor, Tensor]:
-        clean, attacked = model(torch.cat([images, crafted])).chunk(2)
+        clean, worst = model(torch.cat([images, crafted])).chunk(2)
         share = self.training.clean_share
-        loss = share * F.cross_entropy(clean, labels) + (1 - share) * F.cross_entropy(attacked, labels)
-        return loss, attacked
+        loss = share * F.cross_entropy(clean, labels) + (1 - share) * F.cross_entropy(worst, labels)
+        return loss, worst
 
     def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
         """Beside the accuracies: how much M2 counts on clean and on attacked images."""
-        found = _SCORING(model, held_out.images, held_out.labels, self.threat.geometry, seed=seed)
+        found = attacked(model, held_out, self.threat, seed)
         return {
             "held_out_accuracy": accuracy(model, held_out.images, held_out.labels),
             "held_out_robust": found.robust_accuracy,

@@ -13,7 +13,7 @@ from hauberk.attacks import FGSM
 from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
 from hauberk.datasets import Dataset
-from hauberk.defenses.training.climbing import climb, frozen
+from hauberk.defenses.training.climbing import attacked, climb, frozen
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
 from hauberk.models.training import Moment
@@ -112,5 +112,5 @@ class FastLesson(RobustLesson):
         return F.cross_entropy(logits, labels), logits
 
     def score(self, model: Classifier, held_out: Dataset, seed: int) -> dict[str, float]:
-        single = FGSM()(model, held_out.images, held_out.labels, self.threat.geometry, seed=seed)
+        single = attacked(model, held_out, self.threat, seed, FGSM())
         return {**super().score(model, held_out, seed), "held_out_fgsm": single.robust_accuracy}

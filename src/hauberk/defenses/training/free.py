@@ -12,6 +12,7 @@ from hauberk.attacks.attack import require_count
 from hauberk.core.errors import ConfigError
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
+from hauberk.models.stand_in import sighted
 from hauberk.models.training import Moment
 from hauberk.threats import ThreatModel
 
@@ -47,6 +48,11 @@ class FreeAdversarialTraining(ScheduledTraining):
             )
 
     def lesson(self, classifier: Classifier, threat: ThreatModel) -> FreeLesson:
+        if sighted(classifier) is not None:
+            raise ConfigError(
+                "free: a part around the network hides the gradients that learning would leave for the attack",
+                hint="method pgd takes its own, by a bridge over such parts",
+            )
         return FreeLesson(self, threat)
 
 

@@ -14,6 +14,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.defenses.training.climbing import frozen
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
+from hauberk.models.stand_in import sighted
 from hauberk.models.training import Moment
 from hauberk.threats import ThreatModel
 
@@ -58,9 +59,10 @@ class MixingLesson(RobustLesson):
     def craft(self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         geometry = self.geometry(moment.fraction)
         lower, upper = model.bounds.tensors(images)
-        with frozen(model):
+        source = sighted(model) or model
+        with frozen(source):
             x = images.clone().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), labels, reduction="sum"), x)
+            (gradient,) = torch.autograd.grad(F.cross_entropy(source(x), labels, reduction="sum"), x)
         scale = geometry.step_scale(model.bounds, model.input_shape)
         return geometry.project(images, images + scale * geometry.steepest(gradient), lower, upper)
 

@@ -13,6 +13,7 @@ from hauberk.attacks.attack import require_count
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import TrainingDefense
 from hauberk.models import Classifier
+from hauberk.models.stand_in import sighted
 from hauberk.models.training import Lesson, Plain, TrainingPlan
 from hauberk.threats import ThreatModel
 
@@ -32,7 +33,10 @@ class SampleAugmentation(TrainingDefense):
 
     def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Dataset:
         attack = self.attack(classifier, data, threat, seed)
-        attacked = attack(classifier, data.images, data.labels, threat.geometry, seed=seed).candidates
+        source = sighted(classifier) if attack.takes_gradients else None
+        attacked = attack(
+            classifier, data.images, data.labels, threat.geometry, seed=seed, gradients_from=source
+        ).candidates
         return replace(
             data,
             name=f"{data.name}+{attack.name}",
