@@ -153,6 +153,8 @@ def test_refusals(digits_train: Dataset) -> None:
         TrainingPlan(augment=("shif",))
     with pytest.raises(ConfigError, match=r"strength of shift lies in \[0, 0.5\], got 3"):
         TrainingPlan(augment=("shift:3",))
+    with pytest.raises(ConfigError, match="augment must be a name or several, got 5"):
+        TrainingPlan(augment=5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="weight_perturbation cannot be negative"):
         TrainingPlan(weight_perturbation=-0.1)
     one_class = Dataset(

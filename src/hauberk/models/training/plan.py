@@ -64,7 +64,9 @@ class TrainingPlan:
             if getattr(self, name) < 0:
                 raise ConfigError(f"TrainingPlan: {name} cannot be negative, got {getattr(self, name)!r}")
         named: object = self.augment
-        object.__setattr__(self, "augment", (named,) if isinstance(named, str) else tuple(self.augment))
+        if not isinstance(named, str | list | tuple):
+            raise ConfigError(f"TrainingPlan: augment must be a name or several, got {named!r}")
+        object.__setattr__(self, "augment", (named,) if isinstance(named, str) else tuple(named))
         augmentations(self.augment)
 
     def rate(self, fraction: float) -> float:
