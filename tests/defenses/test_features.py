@@ -230,6 +230,21 @@ def test_the_network_can_learn_what_stands_in_front(
     assert shares[1] > shares[0] + 0.05
 
 
+@pytest.mark.parametrize("name", ["pca", "autoencoder", "feature-selection", "feature-fusion"])
+def test_one_image_is_too_few(name: str, plain: Classifier, digits: Dataset) -> None:
+    with pytest.raises(ConfigError, match="all 1 images are alike"):
+        make(name).fit(plain, digits.head(1), Linf(0.1))
+
+
+def test_epochs_reach_what_learns_without_a_plan() -> None:
+    """As ``harden --epochs`` and ``--set epochs`` hand them over."""
+    made = make("autoencoder", plan={"epochs": 3})
+    assert isinstance(made, AutoencoderFront)
+    assert made.epochs == 3
+    with pytest.raises(ConfigError, match="method pca does not train: it has no epochs"):
+        make("pca", plan={"epochs": 3})
+
+
 def test_misuse(plain: Classifier, digits_train: Dataset, digits: Dataset) -> None:
     for value in (0, 2.5, -1, "x", True, math.nan):
         with pytest.raises(ConfigError, match="PCAProjection: components is a whole number"):

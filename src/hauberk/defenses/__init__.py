@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from hauberk.core.errors import ConfigError
@@ -25,12 +25,17 @@ def make(name: str, *, plan: dict[str, Any] | None = None, **settings: Any) -> D
     """A defence by its name and settings, refusing what does not exist.
 
     Args:
-        plan: settings of a ``TrainingPlan`` that differ from those of the defence's own.
+        plan: settings of a ``TrainingPlan`` that differ from those of the defence's own; to what has no such
+            plan, settings of its own by the same name (``epochs`` of an autoencoder).
 
     Raises:
         UnknownName: no such defence, or no such setting.
         ConfigError: a setting out of range, or a plan for what does not train.
     """
+    if plan and name in DEFENSES and not DEFENSES[name].learns:
+        own = {one.name for one in fields(DEFENSES[name])} & plan.keys()
+        settings = {**settings, **{key: plan[key] for key in own}}
+        plan = {key: value for key, value in plan.items() if key not in own}
     defense: Any = configure(DEFENSES, name, settings, what="method", where="defenses.make")
     if not plan:
         made: Defense = defense

@@ -244,3 +244,5 @@ def _check_fits(classifier: Classifier, data: Dataset) -> None:
         raise ConfigError(
             f"{data.name} has images {data.input_shape}, the classifier takes {classifier.input_shape}"
         )
+    if len(data) < 2 or not bool((data.images != data.images[0]).any()):
+        raise ConfigError(f"{data.name}: all {len(data)} images are alike, there is nothing to learn from")
