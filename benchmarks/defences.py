@@ -340,6 +340,9 @@ def render(result: dict[str, Any]) -> str:
             )
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+    lacking = [f"`{key}`" for key in ROWS if key not in result["rows"]]
+    if lacking:
+        lines += [f"Not measured yet: {', '.join(lacking)}.", ""]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines += [
         f"{result['test_images']} MNIST test images, Linf {result['eps']}; {result['training_images']:,} "

@@ -36,7 +36,9 @@ force_option = click.option("--force", is_flag=True, help="Replace an earlier pa
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A further setting; repeatable."
 )
-data_option = click.option("--data", required=True, metavar="NAME", help="digits, mnist, fashion or cifar10-jpeg.")
+data_option = click.option(
+    "--data", required=True, metavar="NAME", help="digits, mnist, fashion or cifar10-jpeg."
+)
 samples_option = click.option(
     "--samples", type=int, default=None, metavar="N", help="The first N test images [default: all]."
 )

@@ -40,7 +40,8 @@ class FinePruning(TrainingDefense):
     Cost: a pass over the held-out images for each channel pruned, and the fine-tuning.
     Limits: needs rightly labelled data. Weak where trigger and honest features share channels, which is the
         rule in small networks and in any network whose attacker pruned first: there pruning alone changes
-        nothing, and how much fine-tuning forgets depends on its length and rate. In residual networks only the last block's own channels are pruned.
+        nothing, and how much fine-tuning forgets depends on its length and rate. In residual networks only the
+        last block's own channels are pruned.
     Source: Liu, Dolan-Gavitt, Garg, RAID 2018, sections 3.1 and 3.3. Activations are means of the positive part
         of the convolution's output; pruned channels stay zero while the rest is fine-tuned.
     """
