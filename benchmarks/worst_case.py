@@ -38,21 +38,18 @@ def make_masked(out: Path) -> None:
     Pixels pushed beyond the valid range have slope 0 there, so the loop's attack is weak and the model learns
     to make it weaker. Its own loop then says 90 % and more.
     """
-    from dataclasses import dataclass
-
     import torch
     import torch.nn.functional as F
 
     import hauberk
     from hauberk.core.progress import SILENT
-    from hauberk.defenses.adversarial import frozen
+    from hauberk.defenses.training.climbing import frozen
     from hauberk.models.training import Plain, TrainingPlan, learn
 
-    @dataclass(frozen=True)
     class Faulty(Plain):
         """PGD-7 on the perturbation, clamped where the gradient passes."""
 
-        def loss(self, model: Any, images: Any, labels: Any, moment: Any) -> tuple[Any, Any]:
+        def craft(self, model: Any, images: Any, labels: Any, moment: Any) -> Any:
             eps = min(1.0, moment.fraction / 0.3) * EPS + 1e-3
             delta = (moment.streams.uniform(images.shape[1:]) * 2 - 1) * eps
             with frozen(model):
@@ -61,8 +58,7 @@ def make_masked(out: Path) -> None:
                     loss = F.cross_entropy(model((images + delta).clamp(0, 1)), labels, reduction="sum")
                     (gradient,) = torch.autograd.grad(loss, delta)
                     delta = (delta + 2 * eps / 7 * gradient.sign()).clamp(-eps, eps)
-            logits = model((images + delta.detach()).clamp(0, 1))
-            return F.cross_entropy(logits, labels), logits
+            return (images + delta.detach()).clamp(0, 1)
 
     data = hauberk.datasets.load("mnist", split="train")
     learning, held_out = data.split(500)

@@ -347,7 +347,7 @@ class TestEvidence:
         assert one.subject == {"name": "mine", "digest": trained.digest}
         assert one.inputs == {"dataset": DATA.describe(), "held_out": HELD_OUT.describe()}
         assert one.parameters["architecture"] == {"name": "cnn", "args": CNN}
-        assert one.parameters["plan"] == dataclasses.asdict(FAST)
+        assert one.parameters["plan"] == {**dataclasses.asdict(FAST), "augment": []}
         assert one.result["parameters_count"] == sum(tensor.numel() for tensor in state(trained).values())
         assert [row["epoch"] for row in one.result["history"]] == [1, 2, 3]
         assert set(one.result["history"][0]) == {
