@@ -300,7 +300,7 @@ def certificate(row: dict[str, Any]) -> str:
     if not found:
         return "–"
     if "curve" in found:
-        radii = {float(one["radius"]): one["accuracy"] for one in found["curve"]}
+        radii = {one["eps"]: one["certified_accuracy"] for one in found["curve"]}
         return "; ".join(f"L2 {radius:g}: {radii[radius]:.1%}" for radius in (0.5, 1.0) if radius in radii)
     return share(found["certified_accuracy"])
 
