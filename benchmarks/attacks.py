@@ -24,6 +24,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pages import README, put
+
 HERE = Path(__file__).parent
 EPS = 0.3
 STEPS = 40
@@ -261,14 +263,6 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put_into_readme(text: str) -> None:
-    """Between the markers."""
-    path = HERE / "README.md"
-    before, _, rest = path.read_text("utf-8").partition("<!-- attacks: begin -->\n")
-    _, _, after = rest.partition("<!-- attacks: end -->")
-    path.write_text(f"{before}<!-- attacks: begin -->\n{text}<!-- attacks: end -->{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", type=Path, default=Path("runs/mnist/undefended"))
@@ -308,7 +302,7 @@ def main() -> None:
     print("undefended model, ten restarts", file=sys.stderr)
     result["undefended model, 10 restarts"] = compare(options.plain, 10, 1)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    put_into_readme(render(result))
+    put(README, "attacks", render(result))
     print(render(result))
 
 

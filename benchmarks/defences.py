@@ -24,6 +24,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pages import put
+
 HERE = Path(__file__).parent
 FOLDER = Path("runs/defences")
 PAGE = HERE.parent / "docs" / "scorecard.md"
@@ -68,6 +70,7 @@ ADVERSARIAL, REGULAR, SEVERAL = "Learning from attacks", "Regularisation and aug
 CERTIFIED, BEFORE, DETECT = "With certificates", "Before the network", "Detectors"
 MANY = 60
 _PLAIN = {"inner": "plain"}
+_NOISE = {"sigma": 0.5}  # radii beyond 1 can be certified
 
 ROWS: dict[str, Row] = {
     "undefended": Row("", "undefended", None, 1, 10),
@@ -131,9 +134,10 @@ ROWS: dict[str, Row] = {
     "mtl-ibp": Row(CERTIFIED, "MTL-IBP", "mtl-ibp", 9, MANY, {"steps": 5, "bounds": 0.2}, certify="auto"),
     "crown-ibp": Row(CERTIFIED, "CROWN-IBP", "crown-ibp", 6, 40, certify="auto"),
     "smoothing": Row(
-        CERTIFIED, "randomised smoothing (L2)", "smoothing", base="gaussian", certify="smoothing"
+        CERTIFIED, "randomised smoothing (L2)", "smoothing", settings=_NOISE, base="gaussian",
+        certify="smoothing",
     ),
-    "gaussian": Row(REGULAR, "Gaussian noise in training", "gaussian", 1, 20),
+    "gaussian": Row(REGULAR, "Gaussian noise in training", "gaussian", 1, 20, _NOISE),
 }  # fmt: skip
 
 
@@ -403,13 +407,6 @@ def draw(result: dict[str, Any], out: Path) -> None:
     out.write_text("\n".join([*parts, "</g>", "</svg>"]) + "\n", "utf-8")
 
 
-def put_into_page(text: str) -> None:
-    """Between the markers."""
-    before, _, rest = PAGE.read_text("utf-8").partition("<!-- scorecard: begin -->\n")
-    _, _, after = rest.partition("<!-- scorecard: end -->")
-    PAGE.write_text(f"{before}<!-- scorecard: begin -->\n{text}<!-- scorecard: end -->{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=ROWS, help="repeatable; default: all")
@@ -430,7 +427,7 @@ def main() -> None:
     result = collected()
     (HERE / "results" / "defences.json").write_text(json.dumps(result, indent=1) + "\n")
     draw(result, PICTURE)
-    put_into_page(render(result))
+    put(PAGE, "scorecard", render(result))
     print(render(result))
 
 

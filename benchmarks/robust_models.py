@@ -21,6 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pages import put
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "defences.md"
 EPS = 0.3
@@ -97,10 +99,7 @@ def main() -> None:
         result["models"][name] = measure(getattr(options, name), worst_on_all=name == "robust")
     (HERE / "results" / "robust_models.json").write_text(json.dumps(result, indent=1) + "\n")
     text = render(result)
-    before, _, rest = PAGE.read_text("utf-8").partition("<!-- robust models: begin -->\n")
-    _, _, after = rest.partition("<!-- robust models: end -->")
-    marked = f"<!-- robust models: begin -->\n{text}<!-- robust models: end -->"
-    PAGE.write_text(f"{before}{marked}{after}", "utf-8")
+    put(PAGE, "robust models", text)
     print(text)
 
 

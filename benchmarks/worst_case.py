@@ -23,6 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pages import README, put
+
 HERE = Path(__file__).parent
 PICTURE = HERE.parent / "docs" / "pictures" / "worst_case.svg"
 EPS = 0.3
@@ -232,18 +234,10 @@ def ties(package: Path) -> dict[str, int]:
     return {"samples": SAMPLES, "differing_verdicts": len(differing)}
 
 
-def put_into_readme(text: str) -> None:
-    """Between the markers."""
-    path = HERE / "README.md"
-    before, _, rest = path.read_text("utf-8").partition("<!-- worst case: begin -->\n")
-    _, _, after = rest.partition("<!-- worst case: end -->")
-    path.write_text(f"{before}<!-- worst case: begin -->\n{text}<!-- worst case: end -->{after}", "utf-8")
-
-
 def finish(result: dict[str, Any]) -> None:
     """Everything that is made from the record."""
     text = render(result)
-    put_into_readme(text)
+    put(README, "worst case", text)
     draw(result, PICTURE)
     print(text)
 

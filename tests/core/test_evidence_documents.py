@@ -239,3 +239,12 @@ def test_tuples_become_lists_at_once() -> None:
     )
     assert given.parameters == {"shape": [1, 2], "deep": [{"x": [3]}]}
     assert Evidence.from_json(given.to_json()) == given
+
+
+def test_the_specification_names_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "spec" / "evidence.md").read_text("utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| `kind` |"))
+    headings = " ".join(line for line in page.splitlines() if line.startswith("## "))
+    for kind in KINDS:
+        assert f"`{kind}`" in row
+        assert f"`{kind}`" in headings
