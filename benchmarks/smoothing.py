@@ -118,8 +118,9 @@ def render(result: dict[str, Any]) -> str:
     ours_s, theirs_s = result["seconds"]["hauberk"], result["seconds"]["as_published"]
     lines += [
         "",
-        f"{result['images']} MNIST test images, sigma {result['sigma']:g}, {result['samples']:,} copies, alpha "
-        f"{result['alpha']:g}. Processor seconds: {ours_s:.0f} and {theirs_s:.0f}, ratio {result['ratio']:.2f}.",
+        f"{result['images']} MNIST test images, sigma {result['sigma']:g}, {result['samples']:,} copies, "
+        f"alpha {result['alpha']:g}. Processor seconds: {ours_s:.0f} and {theirs_s:.0f}, ratio "
+        f"{result['ratio']:.2f}.",
         f"{versions}; {result['machine']}.",
     ]
     return "\n".join(lines) + "\n"
