@@ -67,19 +67,6 @@ def test_a_client_server_that_dies_at_birth_is_asked_for_again() -> None:
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
-    """Nodes find the jobs of these tests, ask for a token, and report nothing to anybody."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.delenv("RAY_ADDRESS", raising=False)
-        yield patch
-
-
-@pytest.fixture(scope="module")
 def cluster(surroundings: pytest.MonkeyPatch) -> Iterator[Any]:
     """Two nodes with one processor each; the second has a make-believe GPU. The first serves Ray clients."""
     if not os.environ.get("HAUBERK_CI"):  # there, nothing may be skipped

@@ -74,18 +74,14 @@ def test_a_batch_must_go_round(digits_train: Dataset) -> None:
 
 
 @pytest.fixture(scope="module")
-def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def ray(surroundings: pytest.MonkeyPatch) -> Iterator[Any]:
     """A session of this machine that all tests here share; it listens on loopback, and finds this file."""
     if not os.environ.get("HAUBERK_CI"):
         pytest.importorskip("ray", reason="Ray is missing; pip install 'hauberk[ray]'")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.delenv("RAY_ADDRESS", raising=False)
-        from hauberk.compute.cluster import session
+    from hauberk.compute.cluster import session
 
-        with session("local") as opened:
-            yield opened
+    with session("local") as opened:
+        yield opened
 
 
 def figures(model: Classifier) -> list[tuple[float, float, float]]:
