@@ -134,8 +134,8 @@ ROWS: dict[str, Row] = {
     "mtl-ibp": Row(CERTIFIED, "MTL-IBP", "mtl-ibp", 9, MANY, {"steps": 5, "bounds": 0.2}, certify="auto"),
     "crown-ibp": Row(CERTIFIED, "CROWN-IBP", "crown-ibp", 6, 40, certify="auto"),
     "smoothing": Row(
-        CERTIFIED, "randomised smoothing (L2)", "smoothing", settings=_NOISE, base="gaussian",
-        certify="smoothing",
+        CERTIFIED, "randomised smoothing (L2), 8 copies an answer", "smoothing",
+        settings={**_NOISE, "samples": 8}, base="gaussian", certify="smoothing",
     ),
     "gaussian": Row(REGULAR, "Gaussian noise in training", "gaussian", 1, 20, _NOISE),
 }  # fmt: skip
