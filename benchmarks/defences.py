@@ -220,6 +220,8 @@ def measure(model: Any, row: Row, undefended: Any) -> dict[str, Any]:
 
 def naive_worst(model: Any, test: Any, threat: Any, full: Any) -> float:
     """The cascade as for any model, without looking at what the model says of itself."""
+    import hauberk
+    from hauberk.core.errors import UnsupportedModel
     from hauberk.evaluation import evaluate, standard_cascade
     from hauberk.models.checks import probe
 
@@ -227,7 +229,11 @@ def naive_worst(model: Any, test: Any, threat: Any, full: Any) -> float:
     if not hides and not model.rejects and not hasattr(model.module, "members"):
         return full.robust_accuracy
     stages = standard_cascade(model, threat, randomized=probe(model, test.images).randomized)
-    return evaluate(model, test.images, test.labels, threat, attacks=stages, seed=0).robust_accuracy
+    try:
+        return evaluate(model, test.images, test.labels, threat, attacks=stages, seed=0).robust_accuracy
+    except UnsupportedModel:  # without any gradient he is left with questions
+        asking = hauberk.ThreatModel(threat.geometry, knowledge="scores")
+        return evaluate(model, test.images, test.labels, asking, seed=0).robust_accuracy
 
 
 def certified(model: Any, test: Any, method: str) -> dict[str, Any]:
@@ -240,7 +246,7 @@ def certified(model: Any, test: Any, method: str) -> dict[str, Any]:
         found = certify(model, test, hauberk.Linf(EPS), method=method, seed=0)
     return {
         "method": method,
-        **{key: value for key, value in found.result.items() if "accuracy" in key or "curve" in key},
+        **{key: value for key, value in found.evidence.result.items() if "accuracy" in key or "curve" in key},
     }
 
 
