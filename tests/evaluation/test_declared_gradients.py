@@ -13,11 +13,11 @@ from hauberk.attacks.transfer import ensemble
 from hauberk.datasets import Dataset
 from hauberk.defenses import make
 from hauberk.defenses.defense import wrap
-from hauberk.evaluation import Evaluation, accuracy_curve, evaluate
+from hauberk.evaluation import Evaluation, accuracy_curve, attack_report, evaluate
 from hauberk.evaluation.standard import EOT, repeats
 from hauberk.evaluation.sweeps import sweep
 from hauberk.models import Classifier
-from hauberk.models.parts import BitDepth, Inner, Part, ResizePad, Smoothing
+from hauberk.models.parts import BitDepth, Confidence, Inner, Part, ResizePad, Smoothing
 from hauberk.models.stand_in import straight_through
 from hauberk.threats import Linf, ThreatModel
 
@@ -45,7 +45,6 @@ class SaysBlocked(Part):
 
 
 def measured(model: Classifier, digits: Dataset, samples: int) -> Evaluation:
-    torch.manual_seed(0)
     return evaluate(model, digits.images[:samples], digits.labels[:samples], THREAT)
 
 
@@ -170,3 +169,33 @@ def test_sweeps_and_curves_bridge_hidden_gradients_too(plain: Classifier, digits
     curve = accuracy_curve(model, few, THREAT, [THREAT.eps]).result["points"]
     assert swept["clean_accuracy"] == curve[0]["accuracy"] > 0.8
     assert swept["robust_accuracy"] == curve[-1]["accuracy"] < 0.2
+
+
+def test_sweeps_and_curves_average_over_what_is_random(plain: Classifier, digits: Dataset) -> None:
+    """As often as the worst case does; an attack that was told how often is left at that."""
+    model, few = wrap(plain, Smoothing(0.02, samples=8)), digits.head(20)
+    eot = repeats(model, randomized=True)
+    swept = sweep(model, few, THREAT, over="quantisation", values=[32], attack=PGD(steps=10))
+    curve = accuracy_curve(model, few, THREAT, [THREAT.eps], attack=PGD(steps=10))
+    bare = accuracy_curve(plain, few, THREAT, [THREAT.eps], attack=PGD(steps=10))
+    for document in (swept, curve):
+        assert f"eot={eot}" in document.parameters["attack"]
+    fallen = bare.result["points"][1]["accuracy"] + 0.15  # as the network within falls
+    assert swept.result["points"][0]["robust_accuracy"] <= fallen
+    assert curve.result["points"][1]["accuracy"] <= fallen
+    told = accuracy_curve(model, few.head(4), THREAT, [0.01], attack=PGD(steps=2, eot=3))
+    assert "eot=3" in told.parameters["attack"]
+
+
+def test_sweeps_and_curves_go_across_a_refusal(plain: Classifier, digits: Dataset) -> None:
+    """In the folded logits alone the refusal is a ridge at which the attack turns back."""
+    wary, few, ball = wrap(plain, Confidence(10, "margin", threshold=-1.0)), digits.head(60), Linf(0.15)
+    attack = PGD(objective="margin", steps=20)
+    folded = attack_report(wary, few, ThreatModel(ball), attack).evidence.result["accuracy"]
+    swept = sweep(wary, few, ball, over="quantisation", values=[32], attack=attack)
+    curve = accuracy_curve(wary, few, ball, [ball.eps], attack=attack)
+    assert swept.result["points"][0]["robust_accuracy"] == curve.result["points"][1]["accuracy"] < folded
+    for document in (swept, curve):
+        own, crossed = document.parameters["stages"]
+        assert own == repr(attack)
+        assert crossed == f"{attack!r}, gradients from crossing"

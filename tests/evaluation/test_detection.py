@@ -15,10 +15,12 @@ from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
 from hauberk.defenses import make
+from hauberk.defenses.defense import wrap
 from hauberk.evaluation import evaluate, standard_cascade, wilson
 from hauberk.evaluation.detection import DetectionReport, detection_report, undetected
 from hauberk.evaluation.detection_board import suspicion
 from hauberk.models import Classifier
+from hauberk.models.parts import BitDepth, Confidence, Smoothing
 from hauberk.reports import render_html, render_json
 from hauberk.threats import Knowledge, Linf, ThreatModel
 
@@ -139,10 +141,34 @@ def test_blocked_gradients_are_bridged(plain: Classifier, digits_train: Dataset,
     )
     result: dict[str, Any] = dict(measured.evidence.result)
     names = [row["name"] for row in result["attacks"]]
-    assert names == ["pgd on the network", "apgd (crossing) on the whole", "apgd on the whole"]
+    assert names == [
+        "pgd on the network",
+        "apgd (crossing) on the whole",
+        "apgd (straight-through) on the whole",
+    ]
     assert result["oblivious"]["attacks"] == names[:1]
     assert measured.evidence.parameters["detectors"][0]["gradient"] == "blocked"
     assert {flag["code"] for flag in result["flags"]} == {"HB103"}
+
+
+def test_who_does_not_know_of_the_detector_knows_of_what_blocks(plain: Classifier, few: Dataset) -> None:
+    """Rounding has no slope: without a bridge the first row would show a network that nobody can fool."""
+    wary = wrap(wrap(plain, BitDepth(3)), Confidence(10, "margin", threshold=-0.5))
+    found = detection_report(
+        wary, few.head(40), Linf(0.2), oblivious=[PGD(steps=20)], adaptive=[APGD(steps=2, objective="margin")]
+    ).evidence.result["attacks"][0]
+    assert found["name"] == "pgd (straight-through) on the network"
+    assert found["fooled"] > 0.8 * found["attacked"]
+    blind = PGD(steps=20)(undetected(wary), few.images[:40], few.labels[:40], Linf(0.2))
+    assert int((blind.success & ~blind.misclassified).sum()) < 0.3 * found["attacked"]
+
+
+def test_smoothed_answers_are_averaged_as_in_the_worst_case(plain: Classifier, few: Dataset) -> None:
+    smooth = wrap(wrap(plain, Smoothing(0.05, samples=8)), Confidence(10, "margin", threshold=-0.5))
+    measured = detection_report(smooth, few.head(5), THREAT, adaptive=[APGD(steps=2, eot=2)])
+    recipes = measured.evidence.parameters["oblivious"]
+    assert len(recipes) == 2
+    assert all("eot=2" in one for one in recipes)  # 16 answers a point, 8 of them the model's own copies
 
 
 def test_nothing_to_find(wary: Classifier, few: Dataset) -> None:

@@ -19,6 +19,7 @@ from hauberk.attacks.poisoning import Poisoned, Trigger
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.pictures import image_record
 from hauberk.evaluation.poisoning import behaviour, found_changes, share_of
@@ -50,6 +51,7 @@ class FoundStamps(Protocol):
     def suspected(self) -> tuple[int, ...]: ...
 
 
+@repeatable
 def cleansing_effect(
     suspect: Classifier,
     test: Dataset,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hauberk.core.progress import Progress
 from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.chance import drawing
 from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.evaluation.pictures import choose, image_record
@@ -154,7 +155,8 @@ class Board:
         for found in team.run(whole, self.journal, progress):
             self.queries[found.rows] += found.queries
             self._zero[found.rows] |= found.zero_gradient
-            more = self._judge(label, found.rows, found.candidates, found.margins)
+            with drawing(self.classifier.device, seed, "judge", int(found.rows[0])):  # they come in any order
+                more = self._judge(label, found.rows, found.candidates, found.margins)
             broke, invalid = broke + more[0], invalid + more[1]
             spent = torch.cat([spent, found.queries])
         seconds = time.perf_counter() - started

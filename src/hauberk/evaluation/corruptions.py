@@ -21,6 +21,7 @@ from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.datasets.corruptions import COMMON, CORRUPTIONS, SEVERITIES, at, corrupt, rotate_and_shift
 from hauberk.evaluation import flags
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.pictures import image_record
@@ -93,6 +94,7 @@ def _even(most: float, count: int) -> list[float]:
 DEFAULT_GRID = SpatialGrid()
 
 
+@repeatable
 def corruption_report(
     classifier: Classifier,
     data: Dataset,

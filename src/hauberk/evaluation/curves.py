@@ -14,16 +14,18 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson
-from hauberk.evaluation.judge import judge, predictions
+from hauberk.evaluation.judge import predictions
+from hauberk.evaluation.strike import fallen, strikes
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
-from hauberk.models.stand_in import sighted
 from hauberk.threats import Geometry, ThreatModel
 
 DEFAULT_ATTACK = PGD(objective="margin", steps=40)
 
 
+@repeatable
 def accuracy_curve(
     classifier: Classifier,
     data: Dataset,
@@ -38,7 +40,8 @@ def accuracy_curve(
     """Evidence of kind ``curve``: accuracy at each radius, 0 being the clean one.
 
     A sample that falls at one radius falls at all larger ones, so each radius attacks only what is left.
-    Gradients that parts around the network hide are taken from a bridge over them.
+    Gradients that parts around the network hide are taken from a bridge over them, answers that they draw anew
+    are averaged, and a model that may refuse is also attacked across the network's boundary first.
 
     Args:
         threat: its own eps marks the curve; ``radii`` are what is measured.
@@ -51,6 +54,7 @@ def accuracy_curve(
     labels = check_labels(classifier, data.labels, len(images))
     if not radii or not all(math.isfinite(one) and one >= 0 for one in radii):
         raise ConfigError(f"a curve needs radii of at least 0, got {list(radii)!r}")
+    stages = strikes(classifier, images, threat, attack)
     standing = predictions(classifier, images) == labels
     points = [_point(0.0, standing)]
     steps = sorted(set(radii) - {0})
@@ -58,8 +62,9 @@ def accuracy_curve(
     for eps in steps:
         rows = standing.nonzero().squeeze(1)
         if len(rows):
-            fallen = _fallen(classifier, images, labels, threat.with_eps(eps), rows, attack, seed)
-            standing[rows[fallen]] = False
+            ball = threat.with_eps(eps)
+            gone = fallen(classifier, images, labels, ball, stages, rows=rows, seed=seed)
+            standing[rows[gone]] = False
         points.append(_point(eps, standing))
         progress.advance(1, f"eps {eps:g}")
     progress.end()
@@ -67,29 +72,16 @@ def accuracy_curve(
         kind="curve",
         subject={"name": name, "digest": classifier.digest},
         inputs={"dataset": data.describe()},
-        parameters={"threat": threat.describe(), "attack": repr(attack)},
+        parameters={
+            "threat": threat.describe(),
+            "attack": repr(stages[0].attack),
+            "stages": [one.recipe for one in stages],
+        },
         result={"points": points, "samples": len(images)},
         seed=seed,
         parents=(classifier.evidence[-1].digest,) if classifier.evidence else (),
         duration_s=round(time.perf_counter() - started, 3),
     )
-
-
-def _fallen(
-    classifier: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    threat: ThreatModel,
-    rows: Tensor,
-    attack: Attack,
-    seed: int,
-) -> Tensor:
-    """Boolean ``(len(rows),)``: broken at this radius, as the judge sees it."""
-    source = sighted(classifier) if attack.takes_gradients else None
-    result = attack(
-        classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, gradients_from=source
-    )
-    return judge(classifier, images[rows], result.candidates, labels[rows], threat).broken
 
 
 def _point(eps: float, standing: Tensor) -> dict[str, Any]:

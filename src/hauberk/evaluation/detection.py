@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -25,14 +25,18 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
+from hauberk.evaluation.answers import bridged
 from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.crossing import across, crossing
+from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.detection_board import Board
 from hauberk.evaluation.flags import Flag, few_samples, randomised, zero_gradients
-from hauberk.evaluation.standard import EOT
+from hauberk.evaluation.standard import repeats
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.parts import Confidence, Part
+from hauberk.models.stand_in import sighted
 from hauberk.threats import Geometry, Knowledge, ThreatModel
 
 
@@ -68,6 +72,7 @@ def undetected(classifier: Classifier) -> Classifier:
     return inner.eval()
 
 
+@repeatable
 def detection_report(
     classifier: Classifier,
     data: Dataset,
@@ -89,11 +94,12 @@ def detection_report(
         data: images that neither network nor detector has learnt from.
         threat: white-box and untargeted.
         oblivious: attacks on the network alone; None takes PGD, and PGD that goes on until the network is as
-            sure of the wrong class as it usually is of the right one.
+            sure of the wrong class as it usually is of the right one. Parts of the network that block gradients
+            are known to this attacker: their slopes are taken straight through.
         adaptive: attacks on network and detector together; None takes APGD, APGD onward from the least
             suspicious point so far, and APGD towards one class after the other. They are led by gradients that
-            cross the network's boundary first, taken straight through parts that block them, and the first one
-            also by the classifier's own.
+            cross the network's boundary first, and the first one also by those of the folded logits; both are
+            taken straight through parts that block them.
 
     Raises:
         ConfigError: a classifier that rejects nothing, or a threat of another kind.
@@ -110,13 +116,12 @@ def detection_report(
     behaviour = probe(classifier, images)
     network = undetected(classifier)
     board = Board(classifier, network, images, labels, threat, seed, progress)
-    eot = EOT if behaviour.randomized else 1
+    eot = repeats(classifier, randomized=behaviour.randomized or bool(Declared.by(classifier).random))
+    for stage in _seeing([Stage(attack=one) for one in oblivious or (_plain(threat, eot),)], network):
+        board.run(stage, network)
     if oblivious is None:
-        plain, demanding = Stage(attack=_plain(threat, eot)), _insisting(network, board.usual_lead)
-        board.run(plain, network)
-        board.run(replace(plain, note="sure", gradients_from=crossing(demanding)), demanding)
-    for one in oblivious or ():
-        board.run(Stage(attack=one), network)
+        demanding = _insisting(network, board.usual_lead)
+        board.run(Stage(attack=_plain(threat, eot), note="sure", gradients_from=crossing(demanding)), demanding)
     unknowing = board.best_alone()
     for stage in _adaptive(classifier, threat, adaptive, eot):
         board.run(stage, classifier, adaptive=True)
@@ -191,4 +196,10 @@ def _adaptive(
     """Each attack by the gradients that cross first; the first one by those of the folded logits too."""
     ladder = across(classifier, threat, eot=eot, attacks=attacks)
     first = Stage(attack=ladder[0].attack if attacks is None else attacks[0])
-    return [*ladder, first]
+    return [*ladder, *_seeing([first], classifier)]
+
+
+def _seeing(stages: Sequence[Stage], attacked: Classifier) -> Sequence[Stage]:
+    """The stages by the gradients of a stand-in where a part of what they attack blocks its own."""
+    source = sighted(attacked)
+    return stages if source is None else bridged(stages, source)

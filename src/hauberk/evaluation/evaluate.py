@@ -24,6 +24,8 @@ from hauberk.evaluation import flags
 from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
+from hauberk.evaluation.chance import repeatable
+from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.pieces import team
@@ -67,6 +69,7 @@ class Evaluation:
         )
 
 
+@repeatable
 def evaluate(
     classifier: Classifier,
     images: Tensor,
@@ -118,7 +121,7 @@ def evaluate(
     Cost: in a cascade broken samples cost little; each that stands costs a hundred passes or so, the few that
         come close to falling some hundreds more.
     Limits: the figure is an upper bound. No attack in the list succeeding proves nothing about others. A
-        randomised model is judged by a single answer to each candidate.
+        randomised model is judged by a single answer to each candidate, which the seed names.
     """
     started = time.perf_counter()
     threat = ThreatModel.of(threat)
@@ -149,7 +152,10 @@ def evaluate(
     kept = _open_journal(journal, classifier, data, indices, parameters, seed)
 
     board = Board(classifier, images, labels, targets, threat, indices, kept)
-    campaign = Campaign(board, seed, team(classifier, workers), gradients_from, progress)
+    drawn = behaviour.randomized or any(
+        Declared.by(one).random for one in (classifier, *sources, *([gradients_from] if gradients_from else ()))
+    )
+    campaign = Campaign(board, seed, team(classifier, workers, in_pieces=drawn), gradients_from, progress)
     rows = [board.carry(one) for one in carried]
     with nullcontext() if workers is None else workers.held():
         campaign.run(lone, alone=True)

@@ -19,6 +19,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
@@ -44,6 +45,7 @@ class ExtractionReport:
     fidelity: float
 
 
+@repeatable
 def extraction_report(
     victim: Classifier,
     thief: Thief,

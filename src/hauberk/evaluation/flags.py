@@ -70,7 +70,7 @@ def randomised(change: float | None) -> list[Flag]:
         Flag(
             "HB104",
             f"the same image gives different logits (by up to {change:.3g}): verdicts hold for one answer, "
-            "and a repetition may differ",
+            "and those of another seed may differ",
         )
     ]
 

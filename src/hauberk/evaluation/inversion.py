@@ -23,6 +23,7 @@ from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.flags import Flag
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
@@ -69,6 +70,7 @@ def correlation(pictures: Tensor, others: Tensor) -> Tensor:
     return standard(pictures) @ standard(others).T
 
 
+@repeatable
 def inversion_report(
     target: Classifier,
     members: Dataset,

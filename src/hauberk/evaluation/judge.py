@@ -65,6 +65,12 @@ def distances(norm: str, change: Tensor) -> Tensor:
     raise AssertionError(norm)
 
 
+def farthest(classifier: Classifier, eps: float) -> float:
+    """The largest distance that counts as ``eps``; certificates hold as far."""
+    limits = torch.cat([one.flatten() for one in classifier.bounds.tensors(torch.zeros(1))])
+    return eps * (1 + _RELATIVE) + _ABSOLUTE * max(1.0, float(limits.abs().max()))
+
+
 def judge(
     classifier: Classifier,
     images: Tensor,
@@ -77,9 +83,7 @@ def judge(
     distance = distances(threat.geometry.norm, candidates.double() - images.double())
     lower, upper = classifier.bounds.tensors(candidates)
     outside = ((candidates < lower) | (candidates > upper)).reshape(len(candidates), -1).any(dim=1)
-    eps = threat.geometry.eps
-    size = max(1.0, float(lower.abs().max()), float(upper.abs().max()))
-    too_far = ~(distance <= eps * (1 + _RELATIVE) + _ABSOLUTE * size)  # true for NaN too
+    too_far = ~(distance <= farthest(classifier, threat.geometry.eps))  # true for NaN too
     invalid = outside | too_far
     prediction = predictions(classifier, candidates)
     accepted = prediction < classifier.num_classes

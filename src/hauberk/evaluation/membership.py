@@ -26,6 +26,7 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.flags import Flag, few_samples, randomised
 from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
@@ -207,6 +208,7 @@ def learnt_how(classifier: Classifier) -> TrainingPlan:
     return TrainingPlan(**plans[-1])
 
 
+@repeatable
 def membership_report(
     target: Classifier,
     members: Dataset,

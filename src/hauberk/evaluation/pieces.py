@@ -12,6 +12,7 @@ from hauberk.attacks import Attack
 from hauberk.compute import Workers
 from hauberk.core.canonical import digest
 from hauberk.core.progress import SILENT, Progress
+from hauberk.evaluation.chance import drawing
 from hauberk.evaluation.journal import Journal
 from hauberk.models import Classifier
 from hauberk.threats import ThreatModel
@@ -88,18 +89,19 @@ class Found:
 
 def attack_piece(piece: Piece, classifier: Classifier, progress: Progress = SILENT) -> Found:
     """Carry out one piece. What a worker runs."""
-    result = piece.attack(
-        classifier,
-        piece.images,
-        piece.labels,
-        piece.threat,
-        targets=piece.targets,
-        seed=piece.seed,
-        indices=piece.indices,
-        gradients_from=piece.gradients_from,
-        starts=piece.starts,
-        progress=progress,
-    )
+    with drawing(classifier.device, piece.seed, "attack", int(piece.rows[0])):
+        result = piece.attack(
+            classifier,
+            piece.images,
+            piece.labels,
+            piece.threat,
+            targets=piece.targets,
+            seed=piece.seed,
+            indices=piece.indices,
+            gradients_from=piece.gradients_from,
+            starts=piece.starts,
+            progress=progress,
+        )
     return Found(piece.rows, result.candidates, result.margins, result.queries, result.zero_gradient)
 
 
@@ -115,14 +117,19 @@ def _keep(journal: Journal | None, piece: Piece, found: Found) -> None:
 
 
 class Alone:
-    """Runs pieces in this process."""
+    """Runs pieces in this process.
 
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier = classifier
+    Args:
+        in_pieces: cut the work as it is cut for workers and journals, because answers depend on what is asked
+            with them.
+    """
+
+    def __init__(self, classifier: Classifier, *, in_pieces: bool = False) -> None:
+        self._classifier, self._in_pieces = classifier, in_pieces
 
     def run(self, whole: Piece, journal: Journal | None, progress: Progress) -> Iterator[Found]:
         """Results as they come; pieces that the journal holds are not run again."""
-        for piece in [whole] if journal is None else whole.cut():
+        for piece in whole.cut() if self._in_pieces or journal is not None else [whole]:
             found = _kept(journal, piece)
             if found is None:
                 found = attack_piece(piece, self._classifier, progress)
@@ -155,6 +162,6 @@ class Spread:
         progress.end()
 
 
-def team(classifier: Classifier, workers: Workers | None) -> Alone | Spread:
-    """Who carries out the pieces."""
-    return Alone(classifier) if workers is None else Spread(classifier, workers)
+def team(classifier: Classifier, workers: Workers | None, *, in_pieces: bool) -> Alone | Spread:
+    """Who carries out the pieces; see ``Alone``."""
+    return Alone(classifier, in_pieces=in_pieces) if workers is None else Spread(classifier, workers)

@@ -46,7 +46,11 @@ def standard_cascade(
         ladder = _white_box(classifier, threat)
         if randomized:
             eot = repeats(classifier, randomized=True)
-            ladder = tuple(_averaged(one, eot) for one in ladder if isinstance(one.attack, GradientAttack))
+            ladder = tuple(
+                replace(one, attack=averaged(one.attack, eot))
+                for one in ladder
+                if isinstance(one.attack, GradientAttack)
+            )
         return ladder
     known = threat.knowledge
     candidates = [one for one in _black_box(threat) if known >= one.needs and threat.geometry.norm in one.norms]
@@ -97,7 +101,8 @@ def _black_box(threat: ThreatModel) -> list[Attack]:
     ]
 
 
-def _averaged(stage: Stage, eot: int) -> Stage:
-    """The stage against a randomised model: every point asked about several times."""
-    assert isinstance(stage.attack, GradientAttack)
-    return replace(stage, attack=replace(stage.attack, eot=eot))
+def averaged(attack: Attack, eot: int) -> Attack:
+    """The attack asking about every point several times, where it can and does not do so already."""
+    if not isinstance(attack, GradientAttack) or attack.eot > 1:
+        return attack
+    return replace(attack, eot=eot)

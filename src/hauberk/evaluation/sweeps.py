@@ -2,7 +2,7 @@
 
 Each point of a sweep is a classifier made from the one given, attacked anew at one threat by one attack, and
 judged as in every evaluation. The attacker sees the changed network itself: weights are rounded or zeroed
-before, so gradients pass through it as they are, and through parts that hide them by a bridge.
+before, so gradients pass through it as they are. What parts around it call for is done as in every evaluation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
+from hauberk.evaluation.cascade import Stage
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.curves import DEFAULT_ATTACK
 from hauberk.evaluation.intervals import wilson
-from hauberk.evaluation.judge import judge, predictions
+from hauberk.evaluation.judge import predictions
+from hauberk.evaluation.strike import fallen, strikes
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
 from hauberk.models.create import restarted
-from hauberk.models.stand_in import sighted
 from hauberk.models.training import TrainingPlan, accuracy, train
 from hauberk.threats import Geometry, ThreatModel
 
@@ -96,6 +98,7 @@ def quantised(classifier: Classifier, bits: int) -> Classifier:
     return copied.eval()
 
 
+@repeatable
 def sweep(
     classifier: Classifier,
     data: Dataset,
@@ -121,13 +124,13 @@ def sweep(
         learn_from: training data, for ``epochs`` and ``samples``.
         plan: how to train; for ``epochs`` its own number of epochs does not count.
 
-    Cost: one attack on ``data`` for each value; trainings add theirs. ``epochs`` trains each value anew, with
-        the schedule that belongs to it.
+    Cost: one attack on ``data`` for each value, two on a model that may refuse; trainings add theirs.
+        ``epochs`` trains each value anew, with the schedule that belongs to it.
     Limits: one attack bounds the robust accuracy from above only. A network that is rounded or pruned without
         retraining can lose accuracy that retraining would bring back.
 
     Raises:
-        ConfigError: values, data or plan that do not fit the axis, or a classifier that rejects inputs.
+        ConfigError: values, data or plan that do not fit the axis.
     """
     started = time.perf_counter()
     check_known([over], OVER, what="axis", where="sweep(over=…)")
@@ -141,16 +144,22 @@ def sweep(
         points = _trained(classifier, learn_from, over, axis, plan, seed)
     else:
         points = _changed(classifier, over, axis)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    stages: tuple[Stage, ...] = ()
     progress.begin(f"robustness over {over}", len(axis))
     for point in points:
-        rows.append(
-            {"x": point.x, **_measured(point.classifier, images, labels, threat, attack, seed), **point.facts}
-        )
+        stages = strikes(point.classifier, images, threat, attack)
+        figures = _measured(point.classifier, images, labels, threat, stages, seed)
+        rows.append({"x": point.x, **figures, **point.facts})
         progress.advance(1, f"{over} {point.x:g}")
     progress.end()
     inputs: dict[str, Any] = {"dataset": data.describe()}
-    parameters: dict[str, Any] = {"over": over, "threat": threat.describe(), "attack": repr(attack)}
+    parameters: dict[str, Any] = {
+        "over": over,
+        "threat": threat.describe(),
+        "attack": repr(stages[0].attack),
+        "stages": [one.recipe for one in stages],
+    }
     if learn_from is not None and over in ("epochs", "samples"):
         inputs["learn_from"] = learn_from.describe()
         parameters["plan"] = asdict(plan)
@@ -233,18 +242,19 @@ def _trained(
 
 
 def _measured(
-    classifier: Classifier, images: Tensor, labels: Tensor, threat: ThreatModel, attack: Attack, seed: int
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    threat: ThreatModel,
+    stages: Sequence[Stage],
+    seed: int,
 ) -> dict[str, Any]:
     """Accuracy, clean and of what no candidate broke; only what is right is attacked."""
     standing = predictions(classifier, images) == labels
     clean = int(standing.sum())
     rows = standing.nonzero().squeeze(1)
     if len(rows):
-        source = sighted(classifier) if attack.takes_gradients else None
-        found = attack(
-            classifier, images[rows], labels[rows], threat, seed=seed, indices=rows, gradients_from=source
-        )
-        broken = judge(classifier, images[rows], found.candidates, labels[rows], threat).broken
+        broken = fallen(classifier, images, labels, threat, stages, rows=rows, seed=seed)
         standing[rows[broken]] = False
     robust = int(standing.sum())
     return {

@@ -15,6 +15,7 @@ from hauberk.evaluation import flags
 from hauberk.evaluation.certify.propagation import BestBounds, IntervalBounds, LinearBounds
 from hauberk.evaluation.certify.record import Certificate, Certifier
 from hauberk.evaluation.certify.smoothing import SmoothingVotes, accuracy_at
+from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
@@ -47,6 +48,7 @@ def make_certifier(name: str, **settings: Any) -> Certifier:
     return configure(CERTIFIERS, name, settings, what="method", where="certify")
 
 
+@repeatable
 def certify(
     classifier: Classifier,
     data: Dataset,
@@ -73,7 +75,8 @@ def certify(
         DataError: images that do not fit the classifier.
 
     Limits: a lower bound: samples without certificate may be robust all the same. Nothing is said beyond this
-        norm and radius.
+        norm and radius, nor about machines that round otherwise: certificates computed on a CPU do not cover a
+        GPU whose convolutions round more coarsely (Winograd's transforms, TF32).
     """
     started = time.perf_counter()
     check_classifier(classifier)

@@ -16,21 +16,19 @@ from hauberk.evaluation.certify.box import Box
 from hauberk.evaluation.certify.network import Affine, Flatten, Layer, MaxPool, Relu, Scale, Stretch, read
 from hauberk.evaluation.certify.record import Certificate, Certifier
 from hauberk.evaluation.certify.relaxation import least
-from hauberk.evaluation.judge import predictions
+from hauberk.evaluation.judge import farthest, predictions
 from hauberk.models import Classifier
 from hauberk.models.checks import probe
 from hauberk.threats import ThreatModel
 
 _HELD = 2**22  # coefficients walked back at a time: 32 MiB of float64
 _BATCH = 64
-_RELATIVE, _ABSOLUTE = 1e-5, 1e-6  # how far beyond eps the judge of attacks still accepts a candidate
 
 
 def accepted(classifier: Classifier, images: Tensor, eps: float) -> Box:
     """All points that the judge of attacks takes for a change of at most ``eps``."""
     lowest, highest = (one.double() for one in classifier.bounds.tensors(images))
-    size = max(1.0, float(lowest.abs().max()), float(highest.abs().max()))
-    reach = eps * (1 + _RELATIVE) + 2 * _ABSOLUTE * size
+    reach = farthest(classifier, eps) * (1 + 1e-9)  # differences are rounded too, in float64
     x = images.double()
     return Box(torch.maximum(x - reach, lowest), torch.minimum(x + reach, highest))
 

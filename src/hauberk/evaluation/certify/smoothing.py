@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from hauberk.core.errors import ConfigError, UnsupportedModel
 from hauberk.core.progress import Progress
 from hauberk.evaluation.certify.record import Certificate, Certifier
+from hauberk.evaluation.judge import farthest
 from hauberk.models import Classifier
 from hauberk.models.parts import Smoothing
 from hauberk.threats import Streams, ThreatModel
 
 _AT_ONCE = 1024  # copies in one pass; part of the draw, so that results do not depend on the machine
 _HALVINGS = 60  # of an interval of length 1: down to the last digit of a float64
-_SLACK = 1e-5  # the judge of attacks allows as much for rounding
 _RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 _HOW = "harden --method gaussian --set sigma=0.25, then harden --method smoothing --set sigma=0.25"
 
@@ -103,8 +103,7 @@ class SmoothingVotes(Certifier):
     ) -> Certificate:
         if not radius > 0:
             return Certificate(index=row, label=label, prediction=None, certified=False)
-        widest = max(1.0, *(abs(float(one.max())) for one in classifier.bounds.tensors(torch.zeros(1))))
-        certified = best == label and radius > eps * (1 + _SLACK) + _SLACK * widest
+        certified = best == label and radius > farthest(classifier, eps)
         return Certificate(
             index=row,
             label=label,
