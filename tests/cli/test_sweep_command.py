@@ -41,6 +41,23 @@ def test_pruning_is_measured_and_drawn(hauberk_command: Call, plain_package: Pat
         assert words in page
 
 
+def test_randomised_models_are_averaged_and_come_out_again(
+    hauberk_command: Call, plain_package: Path, tmp_path: Path
+) -> None:
+    said = hauberk_command(
+        "harden", plain_package, "--data", "digits", "--method", "resize-pad", "--norm", "linf", "--eps", 0.1,
+        "--out", tmp_path / "shaky",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    base = (
+        "sweep", tmp_path / "shaky", "--data", "digits", "--over", "quantisation", "--eps", 0.05, "--at", 32,
+        "--attack", "fgsm", "--samples", 30, "--json", "--evidence", tmp_path,
+    )  # fmt: skip
+    first, second = (json.loads(hauberk_command(*base).out) for _ in range(2))
+    assert "eot=16" in first["attack"]
+    assert first["points"] == second["points"]
+
+
 def test_training_takes_a_plan(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     said = hauberk_command(
         "sweep", plain_package, "--data", "digits", "--over", "epochs", "--eps", 0.05, "--attack", "fgsm",

@@ -62,7 +62,7 @@ def command(
     )
     common.keep(shown.evidence, common.evidence_folder(package, evidence), package)
     if as_json:
-        _print_document(shown.evidence)
+        common.print_measured(shown.evidence, "threat", "method")
     else:
         click.echo(_text(shown.evidence))
     if require is not None and shown.certified_accuracy < require:
@@ -70,21 +70,6 @@ def command(
             f"failed: certified accuracy {shown.certified_accuracy:.1%} is below the required {require:.1%}"
         )
         click.get_current_context().exit(1)
-
-
-def _print_document(evidence: Evidence) -> None:
-    common.print_json(
-        {
-            "subject": dict(evidence.subject),
-            "data": evidence.inputs["dataset"],
-            "threat": evidence.parameters["threat"],
-            "method": evidence.parameters["method"],
-            "seed": evidence.seed,
-            **evidence.result,
-            "duration_s": evidence.duration_s,
-            "evidence": evidence.digest,
-        }
-    )
 
 
 def _text(evidence: Evidence) -> str:

@@ -153,6 +153,25 @@ def print_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
+def print_measured(evidence: Evidence, *shown: str, without: tuple[str, ...] = ()) -> None:
+    """A measurement as JSON: what was measured, the parameters ``shown``, and the result.
+
+    Args:
+        without: entries of the result that are pictures.
+    """
+    print_json(
+        {
+            "subject": dict(evidence.subject),
+            "data": evidence.inputs["dataset"],
+            **{name: evidence.parameters[name] for name in shown},
+            "seed": evidence.seed,
+            **{name: value for name, value in evidence.result.items() if name not in without},
+            "duration_s": evidence.duration_s,
+            "evidence": evidence.digest,
+        }
+    )
+
+
 def show_trained(model: Classifier, package: Package, data: str, as_json: bool, what: str) -> None:
     """What ``train`` and ``harden`` print of the package that they wrote."""
     from hauberk import datasets

@@ -64,22 +64,9 @@ def command(
         report.save_candidates(out)
         common.say(f"adversarial images: {out}")
     if as_json:
-        common.print_json(_document(report.evidence))
+        common.print_measured(report.evidence, "threat", "detectors")
     else:
         click.echo(_text(report.evidence))
-
-
-def _document(evidence: Evidence) -> dict[str, Any]:
-    return {
-        "subject": dict(evidence.subject),
-        "data": evidence.inputs["dataset"],
-        "threat": evidence.parameters["threat"],
-        "detectors": evidence.parameters["detectors"],
-        "seed": evidence.seed,
-        **evidence.result,
-        "duration_s": evidence.duration_s,
-        "evidence": evidence.digest,
-    }
 
 
 def _text(evidence: Evidence) -> str:

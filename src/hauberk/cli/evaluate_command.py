@@ -87,17 +87,7 @@ def command(
     common.keep(measured.evidence, folder, package)
     document = measured.evidence
     if as_json:
-        common.print_json(
-            {
-                "subject": dict(document.subject),
-                "data": document.inputs["dataset"],
-                "threat": threat.describe(),
-                "seed": seed,
-                **{key: value for key, value in document.result.items() if key != "gallery"},
-                "duration_s": document.duration_s,
-                "evidence": document.digest,
-            }
-        )
+        common.print_measured(document, "threat", without=("gallery",))
     else:
         click.echo(evaluation_table(document), nl=False)
     _check("worst case", measured.robust_accuracy, require)
@@ -141,16 +131,7 @@ def _accidents(
     document = corruption_report(model, test, seed=seed, name=package.resolve().name, progress=common.Bars())
     common.keep(document, common.evidence_folder(package, evidence), package)
     if as_json:
-        common.print_json(
-            {
-                "subject": dict(document.subject),
-                "data": document.inputs["dataset"],
-                "seed": seed,
-                **{key: value for key, value in document.result.items() if key not in ("gallery", "original")},
-                "duration_s": document.duration_s,
-                "evidence": document.digest,
-            }
-        )
+        common.print_measured(document, without=("gallery", "original"))
     else:
         click.echo(_accidents_table(document.result))
     return document

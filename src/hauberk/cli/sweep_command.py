@@ -79,17 +79,7 @@ def command(
     )  # fmt: skip
     common.keep(document, common.evidence_folder(package, evidence), package)
     if as_json:
-        common.print_json(
-            {
-                "subject": dict(document.subject),
-                "data": document.inputs["dataset"],
-                **document.parameters,
-                "seed": seed,
-                **document.result,
-                "duration_s": document.duration_s,
-                "evidence": document.digest,
-            }
-        )
+        common.print_measured(document, *document.parameters)
     else:
         click.echo(_table(document.result, over, f"{norm} {eps:g}"))
 
