@@ -30,12 +30,12 @@ from hauberk.defenses.cleansing import (
 )
 from hauberk.defenses.cleansing.clustering import silhouette, two_means, whitened
 from hauberk.defenses.cleansing.confident import confident_class
-from hauberk.defenses.cleansing.features import features
 from hauberk.defenses.cleansing.fine_pruning import channel_activity
 from hauberk.defenses.cleansing.neural_cleanse import Unlearning
 from hauberk.defenses.cleansing.reverse import anomaly_index
 from hauberk.defenses.cleansing.rows import MOST_LISTED
 from hauberk.models import Classifier
+from hauberk.models.features import features
 from hauberk.models.training import Moment, TrainingPlan, accuracy
 from hauberk.threats import Linf, Streams
 
@@ -155,7 +155,7 @@ def test_spectral_scores_are_squared_distances_along_the_main_direction(backdoor
     """By numpy's eigenvectors of the covariance, and the number dropped by the formula."""
     data = backdoored.poisoned.data
     found = SpectralSignatures(expected=0.2).find(backdoored.model, data)
-    points = features(backdoored.model, data.images).numpy()
+    points = features(backdoored.model, data.images).double().numpy()
     for label in (0, TARGET):
         rows = (data.labels == label).numpy().nonzero()[0]
         centred = points[rows] - points[rows].mean(0)

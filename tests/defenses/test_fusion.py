@@ -11,11 +11,11 @@ from torch import nn
 
 import hauberk
 from hauberk.attacks import PGD
-from hauberk.core.errors import ConfigError
+from hauberk.core.errors import ConfigError, DataError
 from hauberk.datasets import Dataset
 from hauberk.defenses import make
 from hauberk.defenses.several import Fusion
-from hauberk.models import Classifier
+from hauberk.models import Classifier, read
 from hauberk.models.several import Gated, apart, fusion
 from hauberk.models.training import TrainingPlan
 from hauberk.threats import Linf
@@ -47,6 +47,9 @@ def test_the_record_names_both_and_what_the_gate_does(
     assert record.parameters["method"] == "fusion"
     assert record.subject == {"name": "fused", "digest": fused.digest}
     assert fused.evidence[:-1] == hardened.evidence  # M1's own is the first of them
+    assert record.parents == (plain.evidence[-1].digest, hardened.evidence[-1].digest)
+    assert record.inputs["model"]["digest"] == plain.digest
+    assert record.inputs["partner"]["digest"] == hardened.digest
     for row in record.result["history"]:
         assert 0 <= row["hardened_share_clean"] <= 1
         assert 0 <= row["hardened_share_attacked"] <= 1
@@ -111,6 +114,31 @@ def test_partners_may_be_packages(
     assert given[0].digest != Fusion(partner=hardened, **settings).fit(plain, data, BALL, seed=4).digest
 
 
+def test_a_partner_goes_in_by_the_digest_of_its_package(
+    plain: Classifier, hardened: Classifier, hardened_package: Path, tmp_path: Path
+) -> None:
+    assert Fusion().inputs() == {}
+    assert Fusion(partner=hardened).inputs() == {"partner": hardened.digest}
+    given = Fusion(partner=hardened_package).inputs()
+    assert given == {"partner": read(hardened_package).digest}
+    path = tmp_path / "m2"
+    hauberk.save(hardened, path)
+    before = Fusion(partner=str(path)).inputs()
+    hauberk.save(plain, path, overwrite=True)
+    assert Fusion(partner=str(path)).inputs() != before
+    with pytest.raises(DataError):
+        Fusion(partner=tmp_path / "none").inputs()
+
+
+def test_partners_without_a_history_are_named_all_the_same(plain: Classifier, digits_train: Dataset) -> None:
+    blank = hauberk.create("mlp", digits_train, seed=5).eval()
+    made = Fusion(partner=blank, gate_epochs=1, steps=1, held_out=0).fit(plain, digits_train.head(64), BALL)
+    record = made.evidence[-1]
+    assert record.inputs["partner"] == {"digest": blank.digest}
+    assert record.inputs["model"]["digest"] == plain.digest
+    assert record.parents == (plain.evidence[-1].digest,)
+
+
 def test_m2_is_made_where_none_is_given(plain: Classifier, digits_train: Dataset) -> None:
     defense = make("fusion", gate_epochs=1, steps=1, held_out=0, plan={"epochs": 1})
     made = defense.fit(plain, digits_train.head(128), BALL, name="both")
@@ -118,7 +146,7 @@ def test_m2_is_made_where_none_is_given(plain: Classifier, digits_train: Dataset
     assert first == plain.evidence[-1]
     assert hardening.subject["name"] == "both M2"
     assert hardening.inputs["model"]["digest"] == plain.digest
-    assert record.parents == (hardening.digest,)
+    assert record.parents == (first.digest, hardening.digest)
     assert record.parameters["members"]["M2"] == hardening.subject["digest"] == apart(made)["M2"].digest
     assert record.parameters["members"]["M2_made_by"]["method"] == "pgd"
 

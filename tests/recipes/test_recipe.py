@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hauberk import load, recipes
+from hauberk import load, recipes, save
 from hauberk.core.errors import ConfigError, DataError, UnknownName
 from hauberk.core.evidence import load_folder
+from hauberk.core.progress import SILENT
 from hauberk.models import Classifier, read
 from hauberk.recipes import RunResult
 from hauberk.threats import L0, Geometry, Linf, ThreatModel
@@ -261,3 +264,63 @@ def test_a_state_that_is_none_is_refused(small_recipe: Path, tmp_path: Path) -> 
             recipes.run(recipes.load(small_recipe), out=out)
     with pytest.raises(ConfigError, match="is a file"):
         recipes.run(recipes.load(small_recipe), out=small_recipe)
+
+
+def worker(text: str, folder: Path) -> Any:
+    """What carries out a recipe, stage by stage."""
+    from hauberk.recipes.run import _Worker
+
+    made = recipes.parse(tomllib.loads(text), where="a test")
+    return _Worker(made, folder, "cpu", SILENT)
+
+
+def built(text: str, folder: Path) -> Any:
+    """All models of a recipe, made or found; nothing is measured."""
+    one = worker(text, folder)
+    for spec in one.recipe.models:
+        one.build(spec)
+    return one
+
+
+def recipe_with(harden: str, eps: float = 0.15) -> str:
+    from tests_small import SMALL
+
+    before, after = SMALL.split("harden = {")[0], SMALL.split("held_out = 50 }")[1]
+    return f"{before}harden = {{ {harden} }}{after}".replace("eps = 0.15", f"eps = {eps}").replace(
+        "epochs = 4,", "epochs = 1,"
+    )
+
+
+def test_another_partner_makes_the_fusion_again(
+    plain: Classifier, hardened: Classifier, tmp_path: Path
+) -> None:
+    partner, out = tmp_path / "partner", tmp_path / "out"
+    save(hardened, partner)
+    text = recipe_with(f"method = 'fusion', partner = '{partner}', gate_epochs = 1, steps = 1, held_out = 0")
+    first = built(text, out)
+    (record,) = (one for one in first.collected() if one.kind == "hardening")
+    assert record.inputs["partner"]["digest"] == hardened.digest
+    assert hardened.evidence[-1].digest in record.parents
+    again = built(text, out)
+    assert again.skipped == 2
+    save(plain, partner, overwrite=True)
+    other = built(text, out)
+    assert other.skipped == 1
+    (record,) = (one for one in other.collected() if one.kind == "hardening")
+    assert record.inputs["partner"]["digest"] == plain.digest
+
+
+@pytest.mark.parametrize(
+    "harden",
+    [
+        "method = 'ensemble', inner = 'plain', members = 2, epochs = 1, held_out = 0",
+        "method = 'distill', epochs = 1",
+        "method = 'jpeg'",
+    ],
+)
+def test_what_does_not_look_at_the_threat_stays_when_it_changes(harden: str, tmp_path: Path) -> None:
+    """Records of members and teachers lie between the model's and its parent's, and are no sign of damage."""
+    made = built(recipe_with(harden), tmp_path / "out")
+    assert made.skipped == 0
+    assert "threat" not in made.models["hardened"].evidence[-1].parameters
+    assert built(recipe_with(harden, eps=0.1), tmp_path / "out").skipped == 2

@@ -9,11 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem, require_count
+from hauberk.attacks.attack import Problem
 from hauberk.attacks.gradient import Batch, GradientAttack, Record
 from hauberk.attacks.objectives import Objective
 from hauberk.attacks.oracle import Look, Oracle
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
 
 _RISE = 0.75  # share of steps that must raise the loss (rho in the paper)
 _INERTIA = 0.75  # weight of the new step against the last move (alpha in the paper)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -15,6 +14,8 @@ from hauberk.attacks.objectives import attacker_margin, fooled
 from hauberk.attacks.result import AttackResult
 from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count as require_count
+from hauberk.core.settings import require_number as require_number
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.twin import fast_twin, pass_size, passes
@@ -353,24 +354,3 @@ def check_indices(indices: Tensor, count: int) -> Tensor:
 def _default_batch(images: Tensor) -> int:
     per_image = images[0].numel() * images.element_size()
     return max(16, min(_BATCH_MOST, _BATCH_BYTES // per_image))
-
-
-def require_count(name: str, value: object, where: str) -> None:
-    """A whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{where}: {name} must be a whole number of at least 1, got {value!r}")
-
-
-def require_number(name: str, value: object, where: str) -> None:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
-
-
-def require_positive(name: str, value: float | None, where: str) -> None:
-    """None, or a finite number above 0."""
-    if value is None:
-        return
-    require_number(name, value, where)
-    if not value > 0:
-        raise ConfigError(f"{where}: {name} must be above 0, got {value!r}")

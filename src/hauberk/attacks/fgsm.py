@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem, require_number
+from hauberk.attacks.attack import Problem
 from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.oracle import Look
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

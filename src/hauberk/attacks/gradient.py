@@ -16,9 +16,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Attack, Outcome, Problem, require_count
+from hauberk.attacks.attack import Attack, Outcome, Problem
 from hauberk.attacks.objectives import CrossEntropy, Objective, attacker_margin, fooled, objective
 from hauberk.attacks.oracle import Look, Oracle
+from hauberk.core.settings import require_count
 from hauberk.threats import Knowledge, Streams
 
 

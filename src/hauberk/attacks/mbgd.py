@@ -13,13 +13,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Attack, Problem, require_count, require_number
+from hauberk.attacks.attack import Attack, Problem
 from hauberk.attacks.gradient import Batch, Record
 from hauberk.attacks.objectives import attacker_margin
 from hauberk.attacks.oracle import Look
 from hauberk.attacks.pgd import Iterative
 from hauberk.attacks.result import AttackResult
 from hauberk.core.errors import ConfigError, DataError
+from hauberk.core.settings import require_count, require_number
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.twin import passes

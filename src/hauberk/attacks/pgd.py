@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem, require_count, require_number, require_positive
+from hauberk.attacks.attack import Problem
 from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.oracle import Look
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_number, require_positive
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -32,7 +33,8 @@ class Iterative(GradientAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_count("steps", self.steps, type(self).__name__)
-        require_positive("step_size", self.step_size, type(self).__name__)
+        if self.step_size is not None:
+            require_positive("step_size", self.step_size, type(self).__name__)
 
     @property
     def _rounds(self) -> tuple[int, int]:

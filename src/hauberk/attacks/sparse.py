@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem, require_count, require_positive
+from hauberk.attacks.attack import Problem
 from hauberk.attacks.gradient import Batch, GradientAttack
 from hauberk.attacks.nearest.hunt import positions
 from hauberk.attacks.oracle import Look
+from hauberk.core.settings import require_count, require_positive
 
 _STUCK = 3  # steps without a change of the positions, after which they are drawn anew
 _HEAD_START = 3.0  # of the positions that a given starting point changes, in standard deviations of the draw

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hauberk.cli import common
+
+if TYPE_CHECKING:
+    from hauberk.defenses import Defense, TrainingDefense
 
 
 @click.command(
@@ -15,7 +19,11 @@ from hauberk.cli import common
 @common.package_argument
 @common.data_option
 @click.option("--method", default="pgd", show_default=True, metavar="NAME", help="See docs/defences.md.")
-@common.threat_options
+@click.option("--norm", default="linf", show_default=True, metavar="NORM", help="linf, l2, l1 or l0.")
+@click.option(
+    "--eps", type=float, default=None, metavar="E",
+    help="Radius to prepare for, in the model's own input scale; some methods prepare for none.",
+)  # fmt: skip
 @click.option("--epochs", type=int, default=None, metavar="N", help="[default: the method's own]")
 @click.option(
     "--samples", type=int, default=None, metavar="N", help="The first N training images [default: all]."
@@ -32,7 +40,7 @@ def command(
     data: str,
     method: str,
     norm: str,
-    eps: float,
+    eps: float | None,
     epochs: int | None,
     samples: int | None,
     settings: tuple[str, ...],
@@ -56,16 +64,20 @@ def command(
     from hauberk.threats import geometry
 
     refuse_overwrite(out, force=force)
-    threat = geometry(norm, eps)
+    ball = geometry(norm, 1.0 if eps is None else eps)  # which refuses a norm that there is not
+    threat = None if eps is None else ball
     given = common.add_options(common.parse_settings(settings), epochs=epochs)
     plan, own = common.split_settings(given, TrainingPlan)
     defense = defenses.make(method, plan=plan, **own)
+    if threat is None and defense.needs_threat:
+        raise ConfigError(
+            f"method {method} prepares for attacks of a certain radius: it needs --eps",
+            hint="--eps 0.3, in the model's own input scale",
+        )
     team = compute.trainers(workers)
-    fit = defense.fit
-    if team is not None:
-        if not isinstance(defense, defenses.TrainingDefense):
-            raise ConfigError(f"method {method} does not train: --workers does not belong to it")
-        fit = functools.partial(defense.fit_together, team)
+    fit = defense.fit if team is None else functools.partial(_shared(defense).fit_together, team)
+    if eps is not None and not defense.needs_threat:
+        common.say(f"hint: method {method} looks at no threat: --eps {eps:g} changes nothing")
     model = load(package, device=common.check_device(device))
     learning = datasets.load(data).head(samples)
     try:
@@ -79,6 +91,27 @@ def command(
             )
         raise
     written = save(hardened, out, overwrite=force)
-    common.show_trained(hardened, written, data, as_json, f"{method} at {norm} {eps:g}")
+    what = f"{method} at {norm} {eps:g}" if defense.needs_threat else method
+    common.show_trained(hardened, written, data, as_json, what)
     if not as_json:
-        common.say(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {eps:g}")
+        radius = "E" if eps is None else f"{eps:g}"
+        common.say(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {radius}")
+
+
+def _shared(defense: Defense) -> TrainingDefense:
+    """The defence as one that several workers learn together, or an error that says which are."""
+    from hauberk import defenses
+    from hauberk.core.errors import ConfigError
+
+    kinds = {
+        name: one
+        for name, one in defenses.DEFENSES.items()
+        if issubclass(one, defenses.TrainingDefense) and one.shares()
+    }
+    if isinstance(defense, defenses.TrainingDefense) and defense.name in kinds:
+        return defense
+    why = "learns in several steps, which workers cannot share" if defense.learns else "does not train"
+    raise ConfigError(
+        f"method {defense.name} {why}: --workers does not belong to it",
+        hint=f"it goes with {', '.join(kinds)}",
+    )

@@ -52,7 +52,7 @@ def make(name: str, *, plan: dict[str, Any] | None = None, **settings: Any) -> D
 def harden(
     classifier: Classifier,
     data: Dataset,
-    threat: ThreatModel | Geometry,
+    threat: ThreatModel | Geometry | None = None,
     *,
     method: str | Defense = "pgd",
     epochs: int | None = None,
@@ -62,6 +62,7 @@ def harden(
     """A hardened copy of a classifier, by adversarial training unless another method is named.
 
     Args:
+        threat: what to prepare for; None for methods that do not look at it.
         method: a name in ``DEFENSES``, or a configured defence.
         epochs: passes over the data; None takes the method's own.
     """

@@ -16,12 +16,13 @@ from hauberk.compute import RayTrain
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
 from hauberk.models.create import restarted as restarted
 from hauberk.models.parts import Part
-from hauberk.models.training import Lesson, TrainingPlan, check_labels_differ, learn
+from hauberk.models.training import Lesson, TrainingPlan, check_labels_differ, check_mixing, learn
 from hauberk.threats import Geometry, ThreatModel
 
 _HELD_OUT_MOST = 500  # enough to tell epochs apart, cheap to attack after each
@@ -37,12 +38,25 @@ class Defense(ABC):
     name: ClassVar[str]
     learns: ClassVar[bool] = False
 
+    @property
+    def needs_threat(self) -> bool:
+        """Whether ``fit`` looks at the threat; what does not can be fitted without one."""
+        return True
+
+    def inputs(self) -> dict[str, str]:
+        """What goes in besides classifier and data: digests of packages that settings name, by role.
+
+        Raises:
+            DataError: there is no such package.
+        """
+        return {}
+
     @abstractmethod
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -53,7 +67,7 @@ class Defense(ABC):
 
         Args:
             data: training data.
-            threat: the attacker to prepare for.
+            threat: the attacker to prepare for; None for methods that do not look at it (``needs_threat``).
             name: of the defended model, for its evidence.
             checkpoint: file to resume from and keep up to date, where there is something to resume.
 
@@ -61,13 +75,15 @@ class Defense(ABC):
             a new classifier in eval mode, whose last ``evidence`` (kind ``hardening``) says what was done.
 
         Raises:
-            ConfigError: threat, data and classifier do not fit each other, or the threat is targeted.
+            ConfigError: threat, data and classifier do not fit each other, the threat is targeted, or it lacks.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wrap(Defense):
     """A defence at inference time: a part around the network (``hauberk.models.parts``), outside the others."""
+
+    needs_threat: ClassVar[bool] = False
 
     @abstractmethod
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> Part:
@@ -77,7 +93,7 @@ class Wrap(Defense):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -130,13 +146,15 @@ def born_as(classifier: Classifier) -> dict[str, Any]:
     return {"model": dict(classifier.evidence[-1].subject)} if classifier.evidence else {}
 
 
-def check_threat(classifier: Classifier, threat: ThreatModel | Geometry) -> ThreatModel:
-    """The threat to harden against.
+def check_threat(classifier: Classifier, threat: ThreatModel | Geometry | None) -> ThreatModel | None:
+    """The threat to harden against, if there is one.
 
     Raises:
         ConfigError: it does not fit the classifier, or is targeted.
     """
     check_classifier(classifier)
+    if threat is None:
+        return None
     threat = ThreatModel.of(threat)
     threat.check_fits(classifier.bounds, classifier.input_shape)
     if threat.targeted:
@@ -147,9 +165,31 @@ def check_threat(classifier: Classifier, threat: ThreatModel | Geometry) -> Thre
     return threat
 
 
+def needed(threat: ThreatModel | None, method: str) -> ThreatModel:
+    """The threat, for a method that cannot do without.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if threat is None:
+        raise ConfigError(
+            f"method {method} prepares for a threat, and none was given",
+            hint="name a geometry and its radius, such as Linf(0.1)",
+        )
+    return threat
+
+
+def told(threat: ThreatModel | None) -> dict[str, Any]:
+    """The threat as a parameter of evidence, where there was one."""
+    return {} if threat is None else {"threat": threat.describe()}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingDefense(Defense):
     """Hardens a classifier by further training.
+
+    Class attribute ``mixes``: whether what is learnt understands labels of several classes at once, which
+    ``mixup`` makes; as its lesson's.
 
     Args:
         plan: how to learn; see ``TrainingPlan``.
@@ -159,6 +199,7 @@ class TrainingDefense(Defense):
     """
 
     learns: ClassVar[bool] = True
+    mixes: ClassVar[bool] = False
 
     plan: TrainingPlan = TrainingPlan()
     held_out: int | None = 0
@@ -168,11 +209,21 @@ class TrainingDefense(Defense):
         where = type(self).__name__
         if not isinstance(self.plan, TrainingPlan):
             raise ConfigError(f"{where}: plan must be a TrainingPlan, got {self.plan!r}")
-        kept: object = self.held_out
-        if kept is not None and (isinstance(kept, bool) or not isinstance(kept, int) or kept < 0):
-            raise ConfigError(f"{where}: held_out must be a whole number of at least 0, got {kept!r}")
+        check_mixing(self.plan, self.mixes, self.name)
+        if self.held_out is not None:
+            require_count("held_out", self.held_out, where, least=0)
         if not isinstance(self.fresh, bool):  # 'no' would count as yes
             raise ConfigError(f"{where}: fresh is true or false, got {self.fresh!r}")
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether ``fit`` draws new weights by itself, whatever ``fresh`` says."""
+        return False
+
+    @classmethod
+    def shares(cls) -> bool:
+        """Whether several workers can learn it together: ``fit_together``."""
+        return cls.fit is TrainingDefense.fit
 
     def set_aside(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
         """What to learn from, and what ``held_out`` keeps for choosing the best epoch."""
@@ -180,10 +231,10 @@ class TrainingDefense(Defense):
         return data.split(count) if count else (data, None)
 
     @abstractmethod
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
-        """What is learnt against ``threat``."""
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
+        """What is learnt, against ``threat`` where it is one of those that look at it."""
 
-    def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Dataset:
+    def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel | None, seed: int) -> Dataset:
         """The data to learn from; attacks on the given classifier go in here."""
         return data
 
@@ -191,7 +242,7 @@ class TrainingDefense(Defense):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -210,7 +261,7 @@ class TrainingDefense(Defense):
         workers: RayTrain,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -222,7 +273,7 @@ class TrainingDefense(Defense):
         Raises:
             ConfigError: a method that does more than train once; it can only ``fit``.
         """
-        if type(self).fit is not TrainingDefense.fit:
+        if not self.shares():
             raise ConfigError(f"method {self.name} trains in steps of its own, which workers cannot share")
         return self._teach(classifier, data, threat, seed, name, checkpoint, workers, progress)
 
@@ -230,7 +281,7 @@ class TrainingDefense(Defense):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None,
         seed: int,
         name: str,
         checkpoint: str | Path | None,
@@ -253,7 +304,7 @@ class TrainingDefense(Defense):
             lesson,
             kind="hardening",
             method=self.name,
-            settings={"threat": threat.describe(), **settings},
+            settings={**told(threat), **settings},
             held_out=kept_aside,
             seed=seed,
             name=name,

@@ -43,13 +43,20 @@ def create(
 def restarted(classifier: Classifier, seed: int) -> Classifier:
     """The same network with new random weights; what it was before stays in its evidence.
 
+    Parts around it keep what they have learnt, those around the members of several models too.
+
     Raises:
         ConfigError: a layer does not know how to start anew.
     """
     blank = copy.deepcopy(classifier).cpu()  # the same weights whatever the device
+    parts = {
+        module for one in blank.modules() if isinstance(one, Classifier) for module in one.defences.modules()
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
         for module in blank.modules():
+            if module in parts:
+                continue
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()

@@ -23,7 +23,7 @@ from hauberk.models import Classifier, create, load, read, save
 from hauberk.models.training import train
 from hauberk.recipes.recipe import ModelSpec, Recipe
 from hauberk.recipes.state import RunState
-from hauberk.threats import Bounds
+from hauberk.threats import Bounds, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,18 @@ class _Worker:
     def build(self, spec: ModelSpec) -> None:
         """Train or harden one model, unless its package is there already."""
         parent = self.models[spec.parent] if spec.parent else None
+        threat = self._threat(spec)
         inputs = {
             "seed": self.recipe.seed,
-            "threat": self.recipe.threat.describe() if spec.harden else None,
+            "threat": threat.describe() if threat else None,
             "data": self.train_data.digest,
             "train": asdict(spec.train) if spec.train else None,
             "harden": [spec.harden.name, asdict(spec.harden)] if spec.harden else None,
             "parent": parent.digest if parent else None,
         }
+        borrowed = spec.harden.inputs() if spec.harden else {}
+        if borrowed:
+            inputs["borrowed"] = borrowed
         stage, path = f"model-{spec.name}", self.folder / spec.name
         finished = self.state.done(stage, inputs)
         if finished is not None and _intact(path, finished, parent):
@@ -131,6 +135,10 @@ class _Worker:
             self._checkpoint(stage, inputs).unlink(missing_ok=True)
             self.models[spec.name] = made
         self._keep(self.models[spec.name].evidence[-1], spec.name)
+
+    def _threat(self, spec: ModelSpec) -> ThreatModel | None:
+        """The recipe's, for a method that looks at it: another one does not make the others' work void."""
+        return self.recipe.threat if spec.harden and spec.harden.needs_threat else None
 
     def _checkpoint(self, stage: str, inputs: dict[str, Any]) -> Path:
         """A checkpoint of other inputs is of no use: its name carries the inputs' digest."""
@@ -150,7 +158,7 @@ class _Worker:
         assert spec.harden is not None
         assert parent is not None
         return spec.harden.fit(
-            parent, self.train_data, self.recipe.threat, seed=seed, name=spec.name,
+            parent, self.train_data, self._threat(spec), seed=seed, name=spec.name,
             checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
 
@@ -269,7 +277,9 @@ def _intact(path: Path, package_digest: str, parent: Classifier | None) -> bool:
     except HauberkError:
         return False
     earlier = [] if parent is None else [one.digest for one in parent.evidence]
-    return found.digest == package_digest and [one.digest for one in found.evidence[:-1]] == earlier
+    # members, teachers and partners stand between the parent's records and the model's own
+    born_from = [one.digest for one in found.evidence[:-1]][: len(earlier)]
+    return found.digest == package_digest and born_from == earlier
 
 
 def _radii(recipe: Recipe, model: Classifier) -> list[float]:

@@ -18,12 +18,12 @@ from hauberk.attacks.advgan.attack import AdvGAN
 from hauberk.attacks.advgan.networks import Discriminator, Generator, check_shape
 from hauberk.attacks.advgan.reach import Reach
 from hauberk.attacks.advgan.trained import TrainedGenerator, check_size
-from hauberk.attacks.attack import require_count, require_number, require_positive
 from hauberk.attacks.objectives import Margin, attacker_margin, fooled
 from hauberk.attacks.oracle import Oracle
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count, require_number, require_positive
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, probe

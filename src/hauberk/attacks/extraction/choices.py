@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.extraction.thief import Attempt
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.settings import require_count
 from hauberk.models import Classifier
 from hauberk.models.twin import pass_size, passes
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_positive
 from hauberk.attacks.extraction.thief import Attempt, Thief
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_positive
 from hauberk.models import Classifier
 from hauberk.models.twin import fast_twin, pass_size, passes
 
@@ -50,7 +50,8 @@ class JacobianAugmentation(Thief):
         super().__post_init__()
         require_count("seeds", self.seeds, type(self).__name__)
         require_count("period", self.period, type(self).__name__)
-        require_positive("step_size", self.step_size, type(self).__name__)
+        if self.step_size is not None:
+            require_positive("step_size", self.step_size, type(self).__name__)
 
     def check_budget(self, queries: int, pool: int) -> None:
         if pool < self.seeds:

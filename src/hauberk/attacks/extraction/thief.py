@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.extraction.transcript import Imitation, Transcript, span
 from hauberk.attacks.extraction.victim import Victim, thief_knowledge
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier, create
 from hauberk.models.checks import check_images

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.inference.confidence import log_probability, scaled_confidence
 from hauberk.attacks.inference.membership import MembershipAttack
 from hauberk.attacks.inference.table import LogitTable
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.settings import require_number
 
 Variance = Literal["auto", "per-example", "global"]
 _MANY = 32  # models on a side from which a variance for each sample beats a shared one (the paper: 64 in all)

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number, require_positive
 from hauberk.core.errors import ConfigError, UnsupportedModel, check_known
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count, require_number, require_positive
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.twin import fast_twin

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.inference.confidence import log_probability, scaled_confidence
 from hauberk.attacks.inference.membership import MembershipAttack
 from hauberk.attacks.inference.table import LogitTable
+from hauberk.core.settings import require_count
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -6,10 +6,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hauberk.attacks.attack import Attack, Outcome, Problem, require_count
+from hauberk.attacks.attack import Attack, Outcome, Problem
 from hauberk.attacks.nearest.hunt import Hunt
 from hauberk.attacks.objectives import Margin, Objective
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
 from hauberk.threats import Knowledge
 
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number, require_positive
 from hauberk.attacks.nearest.base import NearestAttack
 from hauberk.attacks.nearest.hunt import Hunt, Sight, per_sample
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_number, require_positive
 
 _INSIDE = 0.99  # images on the bounds would lie at infinity, and near them a step of w would move nothing
 _PATIENCE = 0.2  # share of the steps without progress after which a sample leaves its round

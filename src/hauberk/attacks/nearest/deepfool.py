@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number
 from hauberk.attacks.nearest.base import NearestAttack
 from hauberk.attacks.nearest.hunt import Hunt, Sight
 from hauberk.attacks.nearest.norms import CONVEX
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_number
 
 
 def ranked_rivals(hunt: Hunt, most: int) -> Tensor | None:

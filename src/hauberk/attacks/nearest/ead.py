@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_positive
 from hauberk.attacks.nearest.carlini_wagner import WeightedAttack, bisect_weight, lag, stalled
 from hauberk.attacks.nearest.hunt import Hunt, per_sample
+from hauberk.core.settings import require_positive
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.nearest.base import NearestAttack
 from hauberk.attacks.nearest.deepfool import Planes, ranked_rivals
 from hauberk.attacks.nearest.hunt import Hunt, per_sample
 from hauberk.attacks.nearest.norms import CONVEX, Convex
+from hauberk.core.settings import require_count
 
 _PULL = 0.1  # most weight of the image's projection (alpha_max in the paper)
 _BEYOND = 1.05  # how far past the plane (eta)

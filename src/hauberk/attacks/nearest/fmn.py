@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number, require_positive
 from hauberk.attacks.nearest.base import NearestAttack
 from hauberk.attacks.nearest.hunt import Hunt, Sight, per_sample, positions
 from hauberk.attacks.nearest.norms import CONVEX, NORMS
 from hauberk.attacks.objectives import CrossEntropy, Objective
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_number, require_positive
 
 
 def annealed(number: int, steps: int, last: float) -> float:

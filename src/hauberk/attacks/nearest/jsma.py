@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.nearest.base import NearestAttack
 from hauberk.attacks.nearest.deepfool import ranked_rivals
 from hauberk.attacks.nearest.hunt import Hunt, positions
+from hauberk.core.settings import require_count
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

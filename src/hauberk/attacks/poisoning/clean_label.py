@@ -8,14 +8,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.objectives import CrossEntropy
 from hauberk.attacks.oracle import Oracle
 from hauberk.attacks.pgd import PGD
-from hauberk.attacks.poisoning.backdoor import check_patch
-from hauberk.attacks.poisoning.poisoner import Changes, Job, Poisoner, check_class, require_class
-from hauberk.attacks.poisoning.trigger import Corner, Pattern, Trigger, patch
+from hauberk.attacks.poisoning.patched import Patched
+from hauberk.attacks.poisoning.poisoner import Changes, Job, check_class, require_class
 from hauberk.core.errors import check_known
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.models.twin import passes
 from hauberk.threats import ThreatModel
@@ -26,7 +25,7 @@ _BATCH = 1024
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class CleanLabel(Poisoner):
+class CleanLabel(Patched):
     """Images of the target class, adversarially perturbed on a reference model and stamped; labels unchanged.
 
     Args:
@@ -53,11 +52,6 @@ class CleanLabel(Poisoner):
     norm: Literal["linf", "l2"] = "linf"
     eps: float = 0.3
     steps: int = 40
-    pattern: Pattern = "checkerboard"
-    size: int = 3
-    corner: Corner = "bottom-right"
-    margin: int | None = None
-    value: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,7 +59,6 @@ class CleanLabel(Poisoner):
         check_known([self.norm], ("linf", "l2"), what="norm", where="CleanLabel")
         geometry(self.norm, self.eps)  # which refuses a radius that is none
         require_count("steps", self.steps, "CleanLabel")
-        check_patch(self.pattern, self.size, self.corner, self.margin, self.value, "CleanLabel")
 
     def wants(self) -> tuple[int | None, int | None]:
         return None, self.target
@@ -74,12 +67,6 @@ class CleanLabel(Poisoner):
         check_class("target", self.target, data)
         ThreatModel(geometry(self.norm, self.eps)).check_fits(Bounds.of(data.bounds), data.input_shape)
         return data.labels == self.target
-
-    def stamp(self, job: Job) -> Trigger:
-        return patch(
-            job.data, pattern=self.pattern, size=self.size, corner=self.corner, margin=self.margin,
-            value=self.value,
-        )  # fmt: skip
 
     def run(self, job: Job) -> Changes:
         trigger = self.stamp(job)

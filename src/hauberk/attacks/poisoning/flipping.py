@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.objectives import attacker_margin
 from hauberk.attacks.poisoning.poisoner import Changes, Job, Poisoner, check_class, require_class
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
 from hauberk.datasets import Dataset
 
 

@@ -13,11 +13,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.poisoning.trigger import Trigger
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_number
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, probe

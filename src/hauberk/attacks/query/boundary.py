@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_positive
 from hauberk.attacks.query.walk import Walk, WalkFromNoise
+from hauberk.core.settings import require_positive
 
 _LOOK_ASIDE_EVERY = 5  # rounds; the walk needs to know how many sideways steps alone stay adversarial
 _ASIDE_GOAL, _AHEAD_GOAL = 0.5, 0.25  # shares of steps that should stay adversarial

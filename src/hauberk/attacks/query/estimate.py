@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_positive
 from hauberk.attacks.query.hunt import Hunt, ScoreAttack
 from hauberk.attacks.query.query_attack import draws, groups
+from hauberk.core.settings import require_count, require_positive
 from hauberk.threats import Streams
 
 
@@ -33,7 +33,8 @@ class EstimatedGradient(ScoreAttack):
         where = type(self).__name__
         require_count("pairs", self.pairs, where)
         require_positive("reach", self.reach, where)
-        require_positive("step_size", self.step_size, where)
+        if self.step_size is not None:
+            require_positive("step_size", self.step_size, where)
 
     @abstractmethod
     def directions(self, streams: Streams, shape: tuple[int, ...]) -> Tensor:

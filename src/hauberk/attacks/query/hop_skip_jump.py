@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.query.query_attack import draws, groups
 from hauberk.attacks.query.walk import Walk, WalkFromNoise
+from hauberk.core.settings import require_count
 from hauberk.threats import Linf, Streams
 
 _MOST_PROBES = 10_000  # B_max in the paper

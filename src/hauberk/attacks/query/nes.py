@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.query.estimate import EstimatedGradient
 from hauberk.attacks.query.hunt import Hunt
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
 from hauberk.threats import Streams
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hauberk.attacks.attack import Attack, Outcome, Problem, require_count
+from hauberk.attacks.attack import Attack, Outcome, Problem
 from hauberk.attacks.questions import Questions
+from hauberk.core.settings import require_count
 from hauberk.models.twin import passes
 
 _DRAWN_AT_ONCE = 1 << 22  # values of random directions for one sample in memory

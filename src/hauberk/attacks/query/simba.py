@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_positive
 from hauberk.attacks.query.canvas import Canvas, cosines
 from hauberk.attacks.query.hunt import Hunt, ScoreAttack
 from hauberk.core.errors import check_known
+from hauberk.core.settings import require_positive
 from hauberk.threats import Streams
 
 _BASES = ("pixels", "frequencies")
@@ -42,7 +42,8 @@ class SimBA(ScoreAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_known([self.basis], _BASES, what="basis", where="SimBA")
-        require_positive("step_size", self.step_size, "SimBA")
+        if self.step_size is not None:
+            require_positive("step_size", self.step_size, "SimBA")
 
     def hunt(self, hunt: Hunt) -> None:
         eps = hunt.problem.geometry.eps

@@ -10,10 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.query.canvas import Canvas
 from hauberk.attacks.query.hunt import Hunt, ScoreAttack
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
 from hauberk.threats import Streams
 
 _HALVINGS = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]  # of 10,000 questions: the paper's section 3.2

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.attacks.query.canvas import Canvas, cosines
 from hauberk.attacks.query.walk import Walk, WalkFromNoise
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
 from hauberk.threats import Streams
 
 _LARGEST = math.pi / 2 * 0.9  # at a right angle the circle is back at the image

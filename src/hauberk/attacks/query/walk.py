@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import Problem, require_count
+from hauberk.attacks.attack import Problem
 from hauberk.attacks.query.query_attack import QueryAttack
 from hauberk.attacks.questions import Questions
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
 from hauberk.threats import Knowledge, Linf, Streams
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-from hauberk.attacks.attack import check_targets, require_count
+from hauberk.attacks.attack import check_targets
 from hauberk.attacks.extraction import JacobianAugmentation, Theft, Thief
 from hauberk.attacks.gradient import GradientAttack
 from hauberk.attacks.pgd import MIFGSM
@@ -17,6 +17,7 @@ from hauberk.attacks.transfer.transfer import Transfer, check_recipe
 from hauberk.attacks.transfer.views import View
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.models import ARCHITECTURES, Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels

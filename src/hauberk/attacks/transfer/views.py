@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_number
 from hauberk.threats import Streams
 
 

@@ -9,13 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count, require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import by_class, check_fits, features
+from hauberk.defenses.cleansing.checks import by_class, check_fits
 from hauberk.defenses.cleansing.rows import Finding, RowCleansing
 from hauberk.models import Classifier
+from hauberk.models.features import features
 
 _LEAST = 10  # images of a class
 _STARTS, _ROUNDS = 8, 100  # of the two-means
@@ -49,14 +50,9 @@ class ActivationClustering(RowCleansing):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = "ActivationClustering"
-        if isinstance(self.components, bool) or not isinstance(self.components, int) or self.components < 1:
-            raise ConfigError(
-                f"{where}: components must be a whole number of at least 1, got {self.components!r}"
-            )
-        for name, low, high in (("smaller", 0, 0.5), ("silhouette", -1, 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise ConfigError(f"{where}: {name} must lie in [{low}, {high}], got {value!r}")
+        require_count("components", self.components, where)
+        require_within("smaller", self.smaller, where, "[0, 0.5]")
+        require_within("silhouette", self.silhouette, where, "[-1, 1]")
 
     def find(
         self, classifier: Classifier, data: Dataset, *, seed: int = 0, progress: Progress = SILENT
@@ -64,7 +60,7 @@ class ActivationClustering(RowCleansing):
         """As ``RowCleansing.find``; scores say from -1 to 1 how much nearer the smaller part's centre is."""
         check_fits(classifier, data)
         members = by_class(data, _LEAST, self.name)
-        points = features(classifier, data.images)
+        points = features(classifier, data.images).double()
         scores, flagged = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.bool)
         seen = []
         for label, rows in members.items():

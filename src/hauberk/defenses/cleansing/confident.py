@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import SEED_BITS, derive_seed
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import by_class, check_fits
+from hauberk.defenses.cleansing.checks import by_class, check_fits
 from hauberk.defenses.cleansing.rows import Finding, RowCleansing
 from hauberk.defenses.defense import restarted
 from hauberk.models import Classifier
@@ -42,10 +42,7 @@ class ConfidentLearning(RowCleansing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.folds, bool) or not isinstance(self.folds, int) or self.folds < 2:
-            raise ConfigError(
-                f"ConfidentLearning: folds must be a whole number of at least 2, got {self.folds!r}"
-            )
+        require_count("folds", self.folds, "ConfidentLearning", least=2)
 
     def find(
         self, classifier: Classifier, data: Dataset, *, seed: int = 0, progress: Progress = SILENT

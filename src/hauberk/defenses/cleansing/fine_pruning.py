@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from hauberk.core.errors import ConfigError, UnsupportedModel
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import check_fits
+from hauberk.defenses.cleansing.checks import check_fits
 from hauberk.defenses.cleansing.rows import with_facts
 from hauberk.defenses.defense import TrainingDefense
 from hauberk.models import Classifier
@@ -47,6 +48,8 @@ class FinePruning(TrainingDefense):
     """
 
     name: ClassVar[str] = "fine-pruning"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=10, learning_rate=2e-3)
     held_out: int | None = None
@@ -54,15 +57,13 @@ class FinePruning(TrainingDefense):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        share: object = self.drop
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-            raise ConfigError(f"FinePruning: drop must lie in [0, 1), got {share!r}")
+        require_within("drop", self.drop, "FinePruning", "[0, 1)")
         if self.held_out == 0:
             raise ConfigError("FinePruning: held_out images say how far to prune; it cannot be 0")
         if self.fresh:
             raise ConfigError("FinePruning: it prunes the weights there are; leave fresh false")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
     def fit(

@@ -14,6 +14,7 @@ from hauberk.attacks.poisoning import Trigger
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.cleansing.reverse import Reconstruction, reconstruct
 from hauberk.defenses.cleansing.rows import with_facts
@@ -48,6 +49,8 @@ class NeuralCleanse(TrainingDefense):
     """
 
     name: ClassVar[str] = "neural-cleanse"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=3)
     steps: int = 300
@@ -59,13 +62,9 @@ class NeuralCleanse(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("steps", "images"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 10:
-                raise ConfigError(f"NeuralCleanse: {name} must be a whole number of at least 10, got {value!r}")
-        for name, high in (("success", 1.0), ("threshold", 1e6), ("stamped", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= high:
-                raise ConfigError(f"NeuralCleanse: {name} must lie in (0, {high:g}], got {value!r}")
+            require_count(name, getattr(self, name), "NeuralCleanse", least=10)
+        for name, interval in (("success", "(0, 1]"), ("threshold", "(0, 1e6]"), ("stamped", "(0, 1]")):
+            require_within(name, getattr(self, name), "NeuralCleanse", interval)
         if self.fresh:
             raise ConfigError("NeuralCleanse: it mends the weights there are; leave fresh false")
 
@@ -78,7 +77,7 @@ class NeuralCleanse(TrainingDefense):
             threshold=self.threshold, seed=seed, progress=progress,
         )  # fmt: skip
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
     def fit(

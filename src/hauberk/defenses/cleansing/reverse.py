@@ -18,7 +18,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import by_class, check_fits
+from hauberk.defenses.cleansing.checks import by_class, check_fits
 from hauberk.models import Classifier
 from hauberk.models.twin import fast_twin, pass_size, passes
 

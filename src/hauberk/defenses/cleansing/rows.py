@@ -7,13 +7,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import check_fits
+from hauberk.defenses.cleansing.checks import check_fits
 from hauberk.defenses.defense import TrainingDefense, restarted
 from hauberk.models import Classifier
 from hauberk.models.training import Lesson, Plain, check_labels_differ, learn
@@ -55,6 +55,9 @@ class RowCleansing(TrainingDefense):
     The threat given to ``fit`` is not used: the attacker here writes data, not inputs.
     """
 
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
+
     fresh: bool = True
 
     @abstractmethod
@@ -72,7 +75,7 @@ class RowCleansing(TrainingDefense):
             UnsupportedModel: a network without the layer whose activations are needed.
         """
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
     def fit(

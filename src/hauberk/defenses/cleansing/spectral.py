@@ -11,9 +11,10 @@ import torch
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.defenses.cleansing.features import by_class, check_fits, features
+from hauberk.defenses.cleansing.checks import by_class, check_fits
 from hauberk.defenses.cleansing.rows import Finding, RowCleansing
 from hauberk.models import Classifier
+from hauberk.models.features import features
 
 _REACH = 1.5  # of the expected share is removed, as in the paper
 _LEAST = 10  # images of a class: fewer have no direction to speak of
@@ -60,7 +61,7 @@ class SpectralSignatures(RowCleansing):
         strange = sorted(set(self.classes) - set(members))
         if strange:
             raise ConfigError(f"{data.name} has no images of class {strange[0]}")
-        points = features(classifier, data.images)
+        points = features(classifier, data.images).double()
         scores, flagged = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.bool)
         seen = []
         for label in self.classes or members:

@@ -17,11 +17,12 @@ from torch import Tensor
 from hauberk.core.errors import ConfigError, UnsupportedModel, check_known
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import Wrap
 from hauberk.models import Classifier
+from hauberk.models.features import features
 from hauberk.models.parts import Confidence, Detector, FeatureSqueezing, Mahalanobis, NearestNeighbours
-from hauberk.models.parts.distances import penultimate
 from hauberk.models.parts.rejection import MEASURES
 from hauberk.models.twin import pass_size, passes
 from hauberk.threats import Geometry, ThreatModel
@@ -40,10 +41,9 @@ class Detection(Wrap):
     samples: int = 10_000
 
     def __post_init__(self) -> None:
-        rate: object = self.fpr
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise ConfigError(f"{type(self).__name__}: fpr must lie in [0, 1), got {rate!r}")
-        require_at_least(self, "samples", 2)
+        where = type(self).__name__
+        require_within("fpr", self.fpr, where, "[0, 1)")
+        require_count("samples", self.samples, where, least=2)
 
     @abstractmethod
     def learnt(self, classifier: Classifier, data: Dataset) -> tuple[Detector, Tensor]:
@@ -69,7 +69,7 @@ class Detection(Wrap):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -105,7 +105,7 @@ class SqueezingDetection(Detection):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.bits is not None:
-            require_at_least(self, "bits", 0)
+            require_count("bits", self.bits, type(self).__name__, least=0)
         FeatureSqueezing(2, 1 if self.bits is None else self.bits, self.median)  # which refuses what cannot be
 
     def learnt(self, classifier: Classifier, data: Dataset) -> tuple[Detector, Tensor]:
@@ -155,7 +155,7 @@ class NeighbourDetection(Detection):
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("k", "bank"):
-            require_at_least(self, setting, 1)
+            require_count(setting, getattr(self, setting), type(self).__name__)
         if self.k > self.bank:
             raise ConfigError(f"{type(self).__name__}: k must lie in [1, {self.bank}], the bank, got {self.k}")
 
@@ -193,20 +193,6 @@ class ConfidenceDetection(Detection):
 
 
 @torch.no_grad()
-def features(classifier: Classifier, images: Tensor) -> Tensor:
-    """What goes into the last linear layer, ``(n, f)`` on the CPU.
-
-    Raises:
-        UnsupportedModel: as ``penultimate``.
-    """
-    found = [
-        penultimate(images[part].to(classifier.device), classifier, classifier.num_classes)[1].cpu()
-        for part in passes(len(images), pass_size(classifier))
-    ]
-    return torch.cat(found)
-
-
-@torch.no_grad()
 def scores(detector: Detector, classifier: Classifier, images: Tensor) -> Tensor:
     """How suspicious the detector around ``classifier`` finds each image, ``(n,)`` on the CPU."""
     found = [
@@ -214,10 +200,3 @@ def scores(detector: Detector, classifier: Classifier, images: Tensor) -> Tensor
         for part in passes(len(images), pass_size(classifier))
     ]
     return torch.cat(found)
-
-
-def require_at_least(defense: Detection, setting: str, least: int) -> None:
-    value = getattr(defense, setting)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        where = type(defense).__name__
-        raise ConfigError(f"{where}: {setting} must be a whole number of at least {least}, got {value!r}")

@@ -6,7 +6,6 @@ by that. Training the wrapped classifier further, by any method, teaches it what
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -16,13 +15,13 @@ from torch import Tensor
 
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import is_number, require_count, require_positive, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import Wrap
 from hauberk.defenses.inference.fitting import fit_module
 from hauberk.models import Classifier
 from hauberk.models.parts import Autoencoder, FusedFeatures, Projection, Selection
 from hauberk.models.parts.fusing import fuse
-from hauberk.models.parts.settings import require_share, require_whole
 from hauberk.models.twin import pass_size, passes
 
 _SCORES = ("anova", "mutual-information", "variance")
@@ -47,9 +46,7 @@ class PCAProjection(Wrap):
 
     def __post_init__(self) -> None:
         value: object = self.components
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        whole = number and math.isfinite(self.components) and self.components == int(self.components) >= 1
-        if not whole and not (number and 0 < self.components < 1):
+        if not is_number(value) or not (0 < value < 1 or value == int(value) >= 1):
             raise ConfigError(
                 f"PCAProjection: components is a whole number of at least 1, or a share of the variance in "
                 f"(0, 1), got {value!r}"
@@ -94,10 +91,10 @@ class AutoencoderFront(Wrap):
     epochs: int = 20
 
     def __post_init__(self) -> None:
-        require_whole(self.name, "code", self.code, 1)
-        require_whole(self.name, "hidden", self.hidden, 1)
-        require_share(self.name, "noise", self.noise)
-        require_whole(self.name, "epochs", self.epochs, 1)
+        require_count("code", self.code, self.name)
+        require_count("hidden", self.hidden, self.name)
+        require_within("noise", self.noise, self.name, "[0, 1]")
+        require_count("epochs", self.epochs, self.name)
 
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> Autoencoder:
         _check_fits(classifier, data)
@@ -136,9 +133,8 @@ class FeatureSelection(Wrap):
     by: Literal["anova", "mutual-information", "variance"] = "anova"
 
     def __post_init__(self) -> None:
-        require_share(self.name, "keep", self.keep)
-        if not self.keep:
-            raise ConfigError("feature-selection: keep must be above 0, or nothing is left to see")
+        require_positive("keep", self.keep, self.name)
+        require_within("keep", self.keep, self.name, "(0, 1]")
         check_known([self.by], _SCORES, what="score", where=self.name)
 
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> Selection:
@@ -199,11 +195,11 @@ class FeatureFusion(Wrap):
     epochs: int = 60
 
     def __post_init__(self) -> None:
-        require_whole(self.name, "orientations", self.orientations, 2)
-        require_whole(self.name, "cells", self.cells, 1)
-        require_whole(self.name, "epochs", self.epochs, 1)
+        require_count("orientations", self.orientations, self.name, least=2)
+        require_count("cells", self.cells, self.name)
+        require_count("epochs", self.epochs, self.name)
         if self.share is not None:
-            require_share(self.name, "share", self.share)
+            require_within("share", self.share, self.name, "[0, 1]")
 
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> FusedFeatures:
         _check_fits(classifier, data)

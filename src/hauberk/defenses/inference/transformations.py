@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_above_zero, require_count, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import Wrap
 from hauberk.models import Classifier
@@ -22,7 +23,6 @@ from hauberk.models.parts import (
     TotalVariation,
     best_levels,
 )
-from hauberk.models.parts.settings import require_above_zero, require_share, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ class Quantisation(Wrap):
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        require_whole(self.name, "levels", self.levels, 2, 256)
-        require_share(self.name, "share", self.share, least=1e-6)
+        require_count("levels", self.levels, self.name, least=2, most=256)
+        require_within("share", self.share, self.name, "[1e-6, 1]")
 
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> Part:
         seen = data.images[: max(1, round(self.share * len(data)))]
@@ -139,7 +139,7 @@ class VariationMinimisation(InputTransformation):
     drop: float = 0.0
 
     def made(self, low: float, high: float) -> Part:
-        require_above_zero(self.name, "weight", self.weight)
+        require_above_zero("weight", self.weight, self.name)
         weight = self.weight * (high - low)
         if self.drop == 0:
             return TotalVariation(weight, self.steps)

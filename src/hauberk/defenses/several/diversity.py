@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count, require_number
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import TrainingDefense, check_threat
+from hauberk.defenses.defense import TrainingDefense, check_threat, needed
 from hauberk.defenses.training.climbing import climb, robust_scores
 from hauberk.models import Classifier
 from hauberk.models.several import Several, ensemble
@@ -64,19 +64,22 @@ class ADP(TrainingDefense):
             require_number(name, getattr(self, name), "ADP")
         if self.alpha < 0 or self.beta < 0 or not self.reach > 0:
             raise ConfigError("ADP: alpha and beta cannot be negative, and reach must be above 0")
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 0:
-            raise ConfigError(f"ADP: steps must be a whole number of at least 0, got {self.steps!r}")
+        require_count("steps", self.steps, "ADP", least=0)
         if not self.fresh:
             raise ConfigError("ADP: members that start alike stay alike", hint="leave fresh = true")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
-        return _RobustDiversity(self, threat) if self.steps else _Diversity(self, threat)
+    @property
+    def needs_threat(self) -> bool:
+        return self.steps > 0
+
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
+        return _RobustDiversity(self, needed(threat, self.name)) if self.steps else _Diversity(self)
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -126,7 +129,6 @@ class _Diversity(Lesson):
     """Cross-entropy of each member, less entropy and diversity."""
 
     defense: ADP
-    threat: ThreatModel
 
     def loss(
         self, model: Classifier, images: Tensor, labels: Tensor, crafted: Tensor, moment: Moment
@@ -148,6 +150,8 @@ class _RobustDiversity(_Diversity):
     """The same at points that an attack on the whole ensemble has found."""
 
     select: ClassVar[str] = "held_out_robust"
+
+    threat: ThreatModel
 
     def eps(self, fraction: float) -> float:
         return self.threat.geometry.eps

@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hauberk.attacks.attack import require_count
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import Defense, TrainingDefense, check_threat
+from hauberk.defenses.defense import Defense, TrainingDefense, check_threat, told
 from hauberk.defenses.several.inner import (
     HARDENING_PLAN,
     beside,
     check_inner,
     configured,
     describe_inner,
+    method_of,
     own_seed,
     with_record,
 )
@@ -51,10 +52,14 @@ class _OneByOne(Defense):
         check_inner(self.inner, where=where)
         check_known([self.combine], COMBINATIONS, what="combination", where=f"{where}, combine")
 
-    def _settings(self, threat: ThreatModel) -> dict[str, Any]:
+    @property
+    def needs_threat(self) -> bool:
+        return method_of(self.inner).needs_threat
+
+    def _settings(self, threat: ThreatModel | None) -> dict[str, Any]:
         """For evidence, together with what each defence adds."""
         return {
-            "threat": threat.describe(),
+            **told(threat),
             "plan": asdict(self.plan),
             "members": self.members,
             "inner": describe_inner(self.inner),
@@ -93,7 +98,7 @@ class Ensemble(_OneByOne):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -168,12 +173,18 @@ class Snapshot(_OneByOne):
                 hint=f"epochs={self.cycles * max(1, round(self.plan.epochs / self.cycles))}, or other cycles",
             )
         configured(self.inner, self.plan, held_out=0, fresh=self.fresh)  # refuses what cannot be
+        inner = method_of(self.inner)
+        if inner.starts_anew:
+            raise ConfigError(
+                f"Snapshot: method {inner.name} draws new weights by itself, and would in each cycle",
+                hint="use method ensemble, which wants new weights for each member",
+            )
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",

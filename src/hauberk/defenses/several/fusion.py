@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count, require_positive, require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import Defense, TrainingDefense, check_threat
+from hauberk.defenses.defense import Defense, TrainingDefense, check_threat, needed
 from hauberk.defenses.several.inner import (
     HARDENING_PLAN,
     beside,
@@ -27,7 +27,7 @@ from hauberk.defenses.several.inner import (
     own_seed,
 )
 from hauberk.defenses.training.climbing import attacked, climb
-from hauberk.models import Classifier, load
+from hauberk.models import Classifier, load, read
 from hauberk.models.several import Gated, fusion
 from hauberk.models.training import Lesson, Moment, TrainingPlan, accuracy
 from hauberk.models.twin import pass_size, passes
@@ -92,24 +92,41 @@ class Fusion(Defense):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
         checkpoint: str | Path | None = None,
         progress: Progress = SILENT,
     ) -> Classifier:
-        """As ``Defense.fit``; the evidence names M1 and M2 by digest and says what the gate does with each.
+        """As ``Defense.fit``; the evidence names M1 (``model``) and M2 (``partner``), has the last
+        records of both as parents, and says what the gate does with each.
 
         Raises:
             ConfigError: a partner that does not fit the classifier.
         """
-        threat = check_threat(classifier, threat)
+        threat = needed(check_threat(classifier, threat), self.name)
         hardened, made_by = self._hardened(classifier, data, threat, seed, name, checkpoint, progress)
         start = fusion([classifier, hardened], width=self.width, seed=seed)
         start.evidence = joint_evidence([classifier, hardened])
         training = self._gate_training({"M1": classifier.digest, "M2": hardened.digest, "M2_made_by": made_by})
-        return training.fit(start, data, threat, seed=seed, name=name, checkpoint=checkpoint, progress=progress)
+        made = training.fit(start, data, threat, seed=seed, name=name, checkpoint=checkpoint, progress=progress)
+        *earlier, last = made.evidence
+        born = [one.evidence[-1] for one in (classifier, hardened) if one.evidence]
+        record = replace(
+            last,
+            inputs={**last.inputs, "model": _named(classifier), "partner": _named(hardened)},
+            parents=tuple({one.digest: None for one in born}),
+        )
+        made.evidence = (*earlier, record)
+        return made
+
+    def inputs(self) -> dict[str, str]:
+        """The digest of ``partner``: of all of its package, where it is one."""
+        if self.partner is None:
+            return {}
+        given = self.partner
+        return {"partner": given.digest if isinstance(given, Classifier) else read(given).digest}
 
     def _hardened(
         self,
@@ -169,15 +186,11 @@ class _GateTraining(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_count("steps", self.steps, "Fusion")
-        for name in ("reach", "clean_share"):
-            require_number(name, getattr(self, name), "Fusion")
-        if not self.reach > 0:
-            raise ConfigError(f"Fusion: reach must be above 0, got {self.reach!r}")
-        if not 0 <= self.clean_share < 1:
-            raise ConfigError(f"Fusion: clean_share must lie in [0, 1), got {self.clean_share!r}")
+        require_positive("reach", self.reach, "Fusion")
+        require_within("clean_share", self.clean_share, "Fusion", "[0, 1)")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
-        return _GateLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
+        return _GateLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)
@@ -223,6 +236,12 @@ class _GateLesson(Lesson):
             "hardened_share_clean": _mean_share(model, held_out.images),
             "hardened_share_attacked": _mean_share(model, found.candidates),
         }
+
+
+def _named(model: Classifier) -> dict[str, Any]:
+    """A model as an input of evidence: by the name it was born with, if any, and its digest."""
+    born = dict(model.evidence[-1].subject) if model.evidence else {}
+    return {**born, "digest": model.digest}
 
 
 def _gated(model: Classifier) -> Gated:

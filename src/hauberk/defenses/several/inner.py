@@ -27,8 +27,10 @@ class PlainTraining(TrainingDefense):
     """Ordinary training, for members that are to be different and nothing more."""
 
     name: ClassVar[str] = "plain"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
 
@@ -45,17 +47,22 @@ def check_inner(inner: object, *, where: str) -> None:
         raise ConfigError(f"{where}: inner is a training method such as 'pgd' or 'plain', got {inner!r}")
 
 
+def method_of(inner: str | TrainingDefense) -> TrainingDefense:
+    """The inner method as it was named or configured."""
+    return METHODS[inner]() if isinstance(inner, str) else inner
+
+
 def configured(
     inner: str | TrainingDefense, plan: TrainingPlan, *, held_out: int | None, fresh: bool
 ) -> TrainingDefense:
-    """The inner method, learning as the whole defence says."""
-    method = METHODS[inner]() if isinstance(inner, str) else inner
-    return replace(method, plan=plan, held_out=held_out, fresh=fresh)
+    """The inner method, learning as the whole defence says; what starts anew is not told to."""
+    method = method_of(inner)
+    return replace(method, plan=plan, held_out=held_out, fresh=method.fresh if method.starts_anew else fresh)
 
 
 def describe_inner(inner: str | TrainingDefense) -> dict[str, Any]:
     """The inner method with its settings, for evidence."""
-    method = METHODS[inner]() if isinstance(inner, str) else inner
+    method = method_of(inner)
     own = {key: one for key, one in asdict(method).items() if key not in ("plan", "held_out", "fresh")}
     return {"method": method.name, **own}
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_positive
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.climbing import climb
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
@@ -33,9 +33,7 @@ class InnerAttackTraining(ScheduledTraining):
         super().__post_init__()
         where = type(self).__name__
         require_count("steps", self.steps, where)
-        require_number("reach", self.reach, where)
-        if not self.reach > 0:
-            raise ConfigError(f"{where}: reach must be above 0, got {self.reach!r}")
+        require_positive("reach", self.reach, where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +55,8 @@ class AdversarialTraining(InnerAttackTraining):
 
     name: ClassVar[str] = "pgd"
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> AdversarialLesson:
-        return AdversarialLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> AdversarialLesson:
+        return AdversarialLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class AugmentedTraining(TrainingDefense):
     """
 
     name: ClassVar[str] = "augment"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(
         epochs=10, schedule="one-cycle", augment=("shift", "rotation", "noise", "cutout")
@@ -37,5 +39,5 @@ class AugmentedTraining(TrainingDefense):
                 hint="name what to do to the images: augment = ['shift', 'rotation', 'noise', 'cutout']",
             )
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()

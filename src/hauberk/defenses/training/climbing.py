@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hauberk.attacks import PGD, AttackResult
 from hauberk.attacks.gradient import GradientAttack
+from hauberk.core.errors import ConfigError
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.parts import Part
@@ -53,6 +54,18 @@ def climb(
             ahead = x.detach() + reach * scale / steps * geometry.steepest(gradient)
             x = geometry.project(images, ahead, lower, upper)
     return x.detach()
+
+
+def require_sight(classifier: Classifier, method: str, *, hint: str) -> None:
+    """For methods that work with the classifier's own gradients, and have no use for a bridge.
+
+    Raises:
+        ConfigError: a part around the network hides them.
+    """
+    if sighted(classifier) is not None:
+        raise ConfigError(
+            f"{method}: a part around the network hides the gradients that it works with", hint=hint
+        )
 
 
 def at_radius(geometry: Geometry, radius: float) -> Geometry:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_within
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.interval import IntervalLesson, IntervalTraining
 from hauberk.models import Classifier
 from hauberk.models.bounds import Box, chain, check_walk, walked_logits, worst_logits
@@ -39,15 +39,11 @@ class CrownIntervalTraining(IntervalTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        value: object = self.final_beta
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ConfigError(f"CrownIntervalTraining: final_beta must be a number, got {value!r}")
-        if not 0 <= value <= 1:
-            raise ConfigError(f"CrownIntervalTraining: final_beta must lie in [0, 1], got {value!r}")
+        require_within("final_beta", self.final_beta, "CrownIntervalTraining", "[0, 1]")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> CrownLesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> CrownLesson:
         check_walk(chain(classifier))
-        return CrownLesson(self, threat, self.final_beta)
+        return CrownLesson(self, needed(threat, self.name), self.final_beta)
 
 
 @dataclass(frozen=True)

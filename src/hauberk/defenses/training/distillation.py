@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_positive
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import TrainingDefense, check_threat, restarted
+from hauberk.defenses.defense import TrainingDefense, check_threat, restarted, told
 from hauberk.models import Classifier
 from hauberk.models.training import Lesson, Moment, TrainingPlan, check_labels_differ, learn
 from hauberk.models.twin import fast_twin
@@ -43,6 +43,9 @@ class DefensiveDistillation(TrainingDefense):
     """
 
     name: ClassVar[str] = "distill"
+    starts_anew: ClassVar[bool] = True
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=10)
     fresh: bool = True
@@ -50,19 +53,17 @@ class DefensiveDistillation(TrainingDefense):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("temperature", self.temperature, "DefensiveDistillation")
-        if not self.temperature > 0:
-            raise ConfigError(f"DefensiveDistillation: temperature must be above 0, got {self.temperature!r}")
+        require_positive("temperature", self.temperature, "DefensiveDistillation")
         check_fresh(self)
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return TemperedLesson(self.temperature, fast_twin(classifier))
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -83,7 +84,7 @@ class DefensiveDistillation(TrainingDefense):
                 lesson,
                 kind="hardening",
                 method=self.name,
-                settings={"threat": threat.describe(), "stage": stage, **own},
+                settings={**told(threat), "stage": stage, **own},
                 held_out=held_out,
                 seed=seed,
                 name=name if stage == "student" else f"{name}-teacher",

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import check_threat
+from hauberk.defenses.defense import check_threat, needed
 from hauberk.defenses.training.adversarial import AdversarialLesson, AdversarialTraining
 from hauberk.defenses.training.interval import certified_share
 from hauberk.models import Classifier
@@ -41,18 +41,16 @@ class ExpressiveTraining(AdversarialTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("bounds", self.bounds, type(self).__name__)
-        if not 0 < self.bounds < 1:
-            raise ConfigError(f"ExpressiveTraining: bounds must lie in (0, 1), got {self.bounds!r}")
+        require_within("bounds", self.bounds, "ExpressiveTraining", "(0, 1)")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> ExpressiveLesson:
-        return ExpressiveLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> ExpressiveLesson:
+        return ExpressiveLesson(self, needed(threat, self.name))
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -65,7 +63,7 @@ class ExpressiveTraining(AdversarialTraining):
             ConfigError: another norm than Linf.
             UnsupportedModel: a layer through which bounds cannot be propagated.
         """
-        norm = check_threat(classifier, threat).geometry.norm
+        norm = needed(check_threat(classifier, threat), self.name).geometry.norm
         if norm != "linf":
             raise ConfigError(f"{self.name}: interval bounds are for norm linf, got {norm}")
         chain(classifier)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hauberk.attacks import FGSM
-from hauberk.attacks.attack import require_count, require_number
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_positive, require_within
 from hauberk.datasets import Dataset
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.climbing import attacked, climb, frozen
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
@@ -57,17 +57,13 @@ class FastAdversarialTraining(ScheduledTraining):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = type(self).__name__
-        for name in ("reach", "guard"):
-            require_number(name, getattr(self, name), where)
-        if not self.reach > 0:
-            raise ConfigError(f"{where}: reach must be above 0, got {self.reach!r}")
-        if not 0 <= self.guard <= 1:
-            raise ConfigError(f"{where}: guard must lie in [0, 1], got {self.guard!r}", hint="1 turns it off")
+        require_positive("reach", self.reach, where)
+        require_within("guard", self.guard, where, "[0, 1]", hint="1 turns it off")
         require_count("guard_images", self.guard_images, where)
         require_count("guard_steps", self.guard_steps, where)
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> FastLesson:
-        return FastLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> FastLesson:
+        return FastLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,21 @@ class FastLesson(RobustLesson):
         return fast
 
     def missed(self, model: Classifier, images: Tensor, labels: Tensor, fast: Tensor, moment: Moment) -> float:
-        """By how much accuracy at the single step's points exceeds that at PGD's, on the watched images."""
-        watched = torch.arange(min(self.defense.guard_images, len(images)), device=images.device)
-        few = replace(moment, streams=moment.streams[watched])
-        images, labels = images[watched], labels[watched]
-        slow = self._walk(model, images, labels, few, self.defense.guard_steps, _SLOW_REACH)
-        with frozen(model), torch.no_grad():
-            right = [(model(x).argmax(dim=1) == labels).float().mean() for x in (fast[watched], slow)]
-        return float(right[0] - right[1])
+        """By how much accuracy at the single step's points exceeds that at PGD's, on the watched images.
+
+        They are the first of the whole batch, whoever of the team holds them, and all decide alike.
+        """
+        mine = min(max(0, self.defense.guard_images - moment.first), len(images))
+        more = 0.0
+        if mine:
+            watched = torch.arange(mine, device=images.device)
+            few = replace(moment, streams=moment.streams[watched])
+            seen, truth = images[watched], labels[watched]
+            slow = self._walk(model, seen, truth, few, self.defense.guard_steps, _SLOW_REACH)
+            with frozen(model), torch.no_grad():
+                right = [int((model(x).argmax(dim=1) == truth).sum()) for x in (fast[watched], slow)]
+            more = right[0] - right[1]
+        return moment.team.total(more, images.device) / moment.team.total(mine, images.device)
 
     def _walk(
         self, model: Classifier, images: Tensor, labels: Tensor, moment: Moment, steps: int, reach: float

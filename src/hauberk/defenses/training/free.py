@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
+from hauberk.defenses.defense import needed
+from hauberk.defenses.training.climbing import require_sight
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
-from hauberk.models.stand_in import sighted
 from hauberk.models.training import Moment
 from hauberk.threats import ThreatModel
 
@@ -47,13 +48,9 @@ class FreeAdversarialTraining(ScheduledTraining):
                 hint="with one pass a batch the perturbation would always be of other images",
             )
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> FreeLesson:
-        if sighted(classifier) is not None:
-            raise ConfigError(
-                "free: a part around the network hides the gradients that learning would leave for the attack",
-                hint="method pgd takes its own, by a bridge over such parts",
-            )
-        return FreeLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> FreeLesson:
+        require_sight(classifier, self.name, hint="method pgd takes its own, by a bridge over such parts")
+        return FreeLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)

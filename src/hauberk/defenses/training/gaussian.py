@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hauberk.core.settings import require_above_zero
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import TrainingDefense
 from hauberk.models import Classifier
-from hauberk.models.parts.settings import require_above_zero
 from hauberk.models.training import Lesson, Moment, TrainingPlan
 from hauberk.models.twin import pass_size, passes
 from hauberk.threats import Streams, ThreatModel
@@ -36,6 +36,8 @@ class GaussianTraining(TrainingDefense):
     """
 
     name: ClassVar[str] = "gaussian"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=10, schedule="one-cycle", learning_rate=2e-3)
     held_out: int | None = None
@@ -43,9 +45,9 @@ class GaussianTraining(TrainingDefense):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_above_zero("GaussianTraining", "sigma", self.sigma)
+        require_above_zero("sigma", self.sigma, "GaussianTraining")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return GaussianLesson(self.sigma)
 
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_number, require_positive, require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import TrainingDefense, check_threat
+from hauberk.defenses.defense import TrainingDefense, check_threat, needed
 from hauberk.models import Classifier
 from hauberk.models.bounds import Box, ball, boxes, chain, worst_logits
 from hauberk.models.training import Lesson, Moment, TrainingPlan, accuracy
@@ -64,19 +65,15 @@ class IntervalTraining(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = type(self).__name__
-        for name in ("start", "warmup", "margin", "kappa", "regularise"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
+        for name in ("start", "warmup", "margin", "regularise"):
+            require_number(name, getattr(self, name), where)
         if not (self.start >= 0 and self.warmup >= 0 and self.start + self.warmup < 1):
             raise ConfigError(
                 f"{where}: start and warmup are shares of the training, together below 1, "
                 f"got {self.start!r} and {self.warmup!r}"
             )
-        if not self.margin > 0:
-            raise ConfigError(f"{where}: margin must be above 0, got {self.margin!r}")
-        if not 0 <= self.kappa < 1:
-            raise ConfigError(f"{where}: kappa must lie in [0, 1), got {self.kappa!r}")
+        require_positive("margin", self.margin, where)
+        require_within("kappa", self.kappa, where, "[0, 1)")
         if self.regularise < 0:
             raise ConfigError(f"{where}: regularise cannot be negative, got {self.regularise!r}")
         check_known([self.init], _INITS, what="init", where=where)
@@ -91,14 +88,18 @@ class IntervalTraining(TrainingDefense):
             return 0.0
         return min(1.0, (fraction - self.start) / self.warmup) if self.warmup else 1.0
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> IntervalLesson:
-        return IntervalLesson(self, threat)
+    @property
+    def starts_anew(self) -> bool:
+        return self.init == "ibp"
+
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> IntervalLesson:
+        return IntervalLesson(self, needed(threat, self.name))
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -111,7 +112,7 @@ class IntervalTraining(TrainingDefense):
             ConfigError: another norm than Linf.
             UnsupportedModel: a layer through which bounds cannot be propagated.
         """
-        norm = check_threat(classifier, threat).geometry.norm
+        norm = needed(check_threat(classifier, threat), self.name).geometry.norm
         if norm != "linf":
             raise ConfigError(f"{self.name}: interval bounds are for norm linf, got {norm}")
         chain(classifier)

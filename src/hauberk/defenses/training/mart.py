@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_number
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.adversarial import AdversarialLesson, InnerAttackTraining
 from hauberk.defenses.training.divergence import divergence
 from hauberk.models import Classifier
@@ -45,8 +46,8 @@ class MART(InnerAttackTraining):
         if self.beta < 0:
             raise ConfigError(f"MART: beta cannot be negative, got {self.beta!r}")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> MARTLesson:
-        return MARTLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> MARTLesson:
+        return MARTLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_within
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.climbing import frozen
 from hauberk.defenses.training.schedule import RobustLesson, ScheduledTraining
 from hauberk.models import Classifier
@@ -42,12 +42,10 @@ class FGSMMixing(ScheduledTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("alpha", self.alpha, "FGSMMixing")
-        if not 0 <= self.alpha < 1:
-            raise ConfigError(f"FGSMMixing: alpha must lie in [0, 1), got {self.alpha!r}")
+        require_within("alpha", self.alpha, "FGSMMixing", "[0, 1)")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> MixingLesson:
-        return MixingLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> MixingLesson:
+        return MixingLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)

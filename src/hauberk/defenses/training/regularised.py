@@ -9,13 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number, require_positive
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_positive, require_within
 from hauberk.defenses.defense import TrainingDefense
+from hauberk.defenses.training.climbing import require_sight
 from hauberk.models import Classifier
 from hauberk.models.training import Lesson, Moment, Plain, TrainingPlan
 from hauberk.threats import ThreatModel
 
+_PART_LAST = "train the network first, and put the part around it afterwards"
 _PROJECTIONS = 700  # the label of the streams from which they are drawn
 
 
@@ -29,6 +31,8 @@ class WeightDecay(TrainingDefense):
     """
 
     name: ClassVar[str] = "weight-decay"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(
         epochs=10, optimizer="sgd", learning_rate=0.05, schedule="one-cycle", weight_decay=5e-4
@@ -42,7 +46,7 @@ class WeightDecay(TrainingDefense):
                 hint="5e-4 is usual with SGD",
             )
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
 
@@ -59,17 +63,17 @@ class LabelSmoothing(TrainingDefense):
     """
 
     name: ClassVar[str] = "label-smoothing"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=10, schedule="one-cycle")
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("smoothing", self.smoothing, "LabelSmoothing")
-        if not 0 < self.smoothing < 1:
-            raise ConfigError(f"LabelSmoothing: smoothing must lie in (0, 1), got {self.smoothing!r}")
+        require_within("smoothing", self.smoothing, "LabelSmoothing", "(0, 1)")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> SmoothedLesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> SmoothedLesson:
         return SmoothedLesson(self.smoothing)
 
 
@@ -106,6 +110,8 @@ class GradientPenalty(TrainingDefense):
     """
 
     name: ClassVar[str] = "gradient-penalty"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=20, schedule="one-cycle", learning_rate=3e-3)
     fresh: bool = True
@@ -115,7 +121,8 @@ class GradientPenalty(TrainingDefense):
         super().__post_init__()
         require_positive("weight", self.weight, "GradientPenalty")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> GradientLesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> GradientLesson:
+        require_sight(classifier, self.name, hint=_PART_LAST)
         return GradientLesson(self.weight)
 
 
@@ -154,6 +161,8 @@ class JacobianPenalty(TrainingDefense):
     """
 
     name: ClassVar[str] = "jacobian-penalty"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=20, schedule="one-cycle", learning_rate=3e-3)
     fresh: bool = True
@@ -163,13 +172,10 @@ class JacobianPenalty(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive("weight", self.weight, "JacobianPenalty")
-        count: object = self.projections
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(
-                f"JacobianPenalty: projections must be a whole number of at least 1, got {count!r}"
-            )
+        require_count("projections", self.projections, "JacobianPenalty")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> JacobianLesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> JacobianLesson:
+        require_sight(classifier, self.name, hint=_PART_LAST)
         return JacobianLesson(self.weight, self.projections)
 
 

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import check_threat
+from hauberk.defenses.defense import check_threat, needed, told
 from hauberk.defenses.training.adversarial import InnerAttackTraining
 from hauberk.defenses.training.climbing import climb
 from hauberk.defenses.training.distillation import check_fresh
@@ -50,6 +50,8 @@ class RobustDistillation(InnerAttackTraining):
     """
 
     name: ClassVar[str] = "distill-robust"
+    starts_anew: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
 
     fresh: bool = True
     architecture: str = "cnn"
@@ -62,13 +64,11 @@ class RobustDistillation(InnerAttackTraining):
         given: object = self.args
         if not isinstance(given, Mapping):
             raise ConfigError(f"RobustDistillation: args are a table of the architecture's, got {given!r}")
-        require_number("alpha", self.alpha, "RobustDistillation")
-        if not 0 <= self.alpha <= 1:
-            raise ConfigError(f"RobustDistillation: alpha must lie in [0, 1], got {self.alpha!r}")
+        require_within("alpha", self.alpha, "RobustDistillation", "[0, 1]")
         check_fresh(self)
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> RobustDistillationLesson:
-        return RobustDistillationLesson(self, threat, fast_twin(classifier))
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> RobustDistillationLesson:
+        return RobustDistillationLesson(self, needed(threat, self.name), fast_twin(classifier))
 
     def student(self, teacher: Classifier, seed: int) -> Classifier:
         """The untrained student, on the teacher's device, with the teacher's history."""
@@ -96,7 +96,7 @@ class RobustDistillation(InnerAttackTraining):
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",
@@ -116,8 +116,8 @@ class RobustDistillation(InnerAttackTraining):
                 hint="distil from the model without its detector",
             )
         data, held_out = self.set_aside(data)
-        told = ("plan", "held_out", "architecture", "args")  # elsewhere in the evidence
-        own = {key: value for key, value in asdict(self).items() if key not in told}
+        elsewhere = ("plan", "held_out", "architecture", "args")  # in the evidence
+        own = {key: value for key, value in asdict(self).items() if key not in elsewhere}
         return learn(
             self.student(classifier, seed),
             data,
@@ -125,7 +125,7 @@ class RobustDistillation(InnerAttackTraining):
             self.lesson(classifier, threat),
             kind="hardening",
             method=self.name,
-            settings={"threat": threat.describe(), "teacher": classifier.digest, **own},
+            settings={**told(threat), "teacher": classifier.digest, **own},
             held_out=held_out,
             seed=seed,
             name=name,

@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 
 from hauberk.attacks import FGSM, AdvGANPlan, Attack, train_advgan
-from hauberk.attacks.attack import require_count
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import TrainingDefense
+from hauberk.defenses.defense import TrainingDefense, needed
+from hauberk.defenses.training.climbing import require_sight
 from hauberk.models import Classifier
 from hauberk.models.stand_in import sighted
 from hauberk.models.training import Lesson, Plain, TrainingPlan
@@ -22,16 +23,19 @@ from hauberk.threats import ThreatModel
 class SampleAugmentation(TrainingDefense):
     """Train on the clean images and, once and for all, an attack's images against the model as it was."""
 
+    mixes: ClassVar[bool] = True
+
     plan: TrainingPlan = TrainingPlan(epochs=5)
 
     @abstractmethod
     def attack(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Attack:
         """What makes the samples."""
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
-    def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Dataset:
+    def prepare(self, classifier: Classifier, data: Dataset, threat: ThreatModel | None, seed: int) -> Dataset:
+        threat = needed(threat, self.name)
         attack = self.attack(classifier, data, threat, seed)
         source = sighted(classifier) if attack.takes_gradients else None
         attacked = attack(
@@ -88,6 +92,7 @@ class AdvGANAugmentation(SampleAugmentation):
             require_count(name, getattr(self, name), "AdvGANAugmentation")
 
     def attack(self, classifier: Classifier, data: Dataset, threat: ThreatModel, seed: int) -> Attack:
+        require_sight(classifier, self.name, hint="method fgsm-augment bridges such parts")
         few = data.head(min(self.generator_images, len(data)))
         return train_advgan(
             classifier, few, threat.geometry, AdvGANPlan(epochs=self.generator_epochs), seed=seed

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from hauberk.attacks.attack import require_number
-from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.errors import check_known
+from hauberk.core.settings import require_positive, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import TrainingDefense
 from hauberk.defenses.training.climbing import at_radius, robust_scores
@@ -43,15 +43,11 @@ class ScheduledTraining(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = type(self).__name__
-        for name in ("warmup", "margin"):
-            require_number(name, getattr(self, name), where)
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(
-                f"{where}: warmup must lie in [0, 1), got {self.warmup!r}",
-                hint="it is a share of the training, and the whole radius must be reached before the end",
-            )
-        if not self.margin > 0:
-            raise ConfigError(f"{where}: margin must be above 0, got {self.margin!r}")
+        require_within(
+            "warmup", self.warmup, where, "[0, 1)",
+            hint="it is a share of the training, and the whole radius must be reached before the end",
+        )  # fmt: skip
+        require_positive("margin", self.margin, where)
         check_known([self.radius], _SHAPES, what="radius", where=where)
 
     def share(self, fraction: float) -> float:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hauberk.attacks.attack import require_positive
-from hauberk.core.errors import ConfigError, UnsupportedModel
+from hauberk.core.errors import UnsupportedModel
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count, require_positive
 from hauberk.defenses.defense import TrainingDefense
 from hauberk.models import Classifier
 from hauberk.models.training import Plain, TrainingPlan
@@ -43,6 +43,8 @@ class SpectralNorm(TrainingDefense):
     """
 
     name: ClassVar[str] = "spectral-norm"
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=20, schedule="one-cycle", learning_rate=3e-3)
     limit: float = 4.0
@@ -51,11 +53,9 @@ class SpectralNorm(TrainingDefense):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive("limit", self.limit, "SpectralNorm")
-        count: object = self.iterations
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(f"SpectralNorm: iterations must be a whole number of at least 1, got {count!r}")
+        require_count("iterations", self.iterations, "SpectralNorm")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> SpectralLesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> SpectralLesson:
         shapes = input_shapes(classifier)
         if not shapes:
             raise UnsupportedModel(

@@ -36,6 +36,9 @@ class ThermometerEncoding(TrainingDefense):
     """
 
     name: ClassVar[str] = "thermometer"
+    starts_anew: ClassVar[bool] = True
+    needs_threat: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
 
     plan: TrainingPlan = TrainingPlan(epochs=5)
     levels: int = 16
@@ -44,14 +47,14 @@ class ThermometerEncoding(TrainingDefense):
         super().__post_init__()
         Thermometer(self.levels)
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> Lesson:
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> Lesson:
         return Plain()
 
     def fit(
         self,
         classifier: Classifier,
         data: Dataset,
-        threat: ThreatModel | Geometry,
+        threat: ThreatModel | Geometry | None = None,
         *,
         seed: int = 0,
         name: str = "hardened",

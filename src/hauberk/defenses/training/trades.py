@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.attacks.attack import require_number
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_positive
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.adversarial import InnerAttackTraining
 from hauberk.defenses.training.climbing import climb, frozen
 from hauberk.defenses.training.divergence import divergence
@@ -43,15 +43,10 @@ class TRADES(InnerAttackTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("beta", self.beta, "TRADES")
-        if not self.beta > 0:
-            raise ConfigError(
-                f"TRADES: beta must be above 0, got {self.beta!r}",
-                hint="train plainly for no robustness at all",
-            )
+        require_positive("beta", self.beta, "TRADES", hint="train plainly for no robustness at all")
 
-    def lesson(self, classifier: Classifier, threat: ThreatModel) -> TRADESLesson:
-        return TRADESLesson(self, threat)
+    def lesson(self, classifier: Classifier, threat: ThreatModel | None) -> TRADESLesson:
+        return TRADESLesson(self, needed(threat, self.name))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hauberk.core.errors import ConfigError
-from hauberk.models.parts.settings import require_whole
+from hauberk.core.settings import require_count
 from hauberk.models.parts.transformation import Transformation
 
 _MOST_VALUES = 20_000  # beyond, dense layers take more memory than the networks they stand before
@@ -42,8 +42,8 @@ class Autoencoder(Transformation):
                 "which dense layers make sense",
                 hint="use pca, or give smaller images",
             )
-        require_whole(self.name, "code", code, 1)
-        require_whole(self.name, "hidden", hidden, 1)
+        require_count("code", code, self.name)
+        require_count("hidden", hidden, self.name)
         self.shape, self.code, self.hidden = tuple(shape), code, hidden
         self.encoder = nn.Sequential(nn.Linear(values, hidden), nn.ReLU(), nn.Linear(hidden, code))
         self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.ReLU(), nn.Linear(hidden, values))

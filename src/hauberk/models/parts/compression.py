@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hauberk.core.settings import require_count, require_range
 from hauberk.models.parts.part import Gradient
-from hauberk.models.parts.settings import require_range, require_whole
 from hauberk.models.parts.transformation import Transformation
 
 _SIDE = 8
@@ -66,8 +66,8 @@ class JPEG(Transformation):
 
     def __init__(self, quality: int = 75, low: float = 0.0, high: float = 1.0) -> None:
         super().__init__()
-        require_whole(self.name, "quality", quality, 1, 100)
-        require_range(self.name, low, high)
+        require_count("quality", quality, self.name, most=100)
+        require_range(low, high, self.name)
         self.quality, self.low, self.high = quality, low, high
         self.register_buffer("cosines", _cosines(), persistent=False)
         self.register_buffer("tables", torch.stack(_tables(quality)), persistent=False)

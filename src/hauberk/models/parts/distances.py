@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from hauberk.core.errors import ConfigError, UnsupportedModel
+from hauberk.core.settings import require_count
 from hauberk.models.parts.part import Inner
 from hauberk.models.parts.rejection import Detector
 
@@ -50,13 +51,13 @@ def penultimate(x: Tensor, inner: Inner, classes: int) -> tuple[Tensor, Tensor]:
     if not watching.seen or watching.seen[-1][1].shape[0] != classes or watching.seen[-1][0].shape[0] != len(x):
         raise UnsupportedModel(
             f"no linear layer ends the network with {classes} outputs for each image, so there are no features",
-            hint="use a detector that needs the logits only: confidence or feature-squeezing",
+            hint="methods that need the logits only: confidence, feature-squeezing, confident-learning",
         )
     features, weight = watching.seen[-1]
     if sum(one is weight for _, one in watching.seen) > 1:
         raise UnsupportedModel(
             "a part within asks the network several times, so it has no one set of features for an input",
-            hint="put the detector of distances on first, and the other part around it",
+            hint="look at its features first, and put the other part around it afterwards",
         )
     return logits, features.flatten(1)
 
@@ -154,8 +155,7 @@ class NearestNeighbours(Detector):
         self, classes: int, features: int, bank: int, k: int = 10, threshold: float = 0.0, spread: float = 1.0
     ) -> None:
         super().__init__(classes, threshold, spread)
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= bank:
-            raise ConfigError(f"{self.name}: k must lie in [1, {bank}], the size of the bank, got {k!r}")
+        require_count("k", k, self.name, most=bank)
         self.features, self.bank, self.k = features, bank, k
         self.register_buffer("kept", torch.zeros(bank, features))
 

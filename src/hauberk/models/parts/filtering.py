@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hauberk.core.errors import ConfigError
-from hauberk.models.parts.settings import require_above_zero, require_whole
+from hauberk.core.settings import require_above_zero, require_count
 from hauberk.models.parts.transformation import Transformation
 
 _REACH = 3.0  # of a Gaussian kernel, in sigmas
@@ -31,7 +31,7 @@ class Median(Transformation):
 
     def __init__(self, size: int = 3) -> None:
         super().__init__()
-        require_whole(self.name, "size", size, 3)
+        require_count("size", size, self.name, least=3)
         if size % 2 == 0:
             raise ConfigError(f"median: size must be odd, so that a pixel has a middle, got {size}")
         self.size = size
@@ -60,7 +60,7 @@ class GaussianBlur(Transformation):
 
     def __init__(self, sigma: float = 0.8) -> None:
         super().__init__()
-        require_above_zero(self.name, "sigma", sigma)
+        require_above_zero("sigma", sigma, self.name)
         self.sigma = sigma
         reach = math.ceil(_REACH * sigma)
         weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma).square())

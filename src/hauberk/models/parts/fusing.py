@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_within
 from hauberk.models.parts.part import Inner, Part, refusing
-from hauberk.models.parts.settings import require_whole
 
 _SMALL = 1e-3  # of the length by which features are divided: flat images have none
 
@@ -67,10 +67,9 @@ class FusedFeatures(Part):
             raise ConfigError(
                 f"{self.name} takes images (channels, height, width), the classifier takes {tuple(shape)}"
             )
-        require_whole(self.name, "orientations", orientations, 2)
-        require_whole(self.name, "cells", cells, 1, min(shape[1:]))
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ConfigError(f"{self.name}: share must lie in [0, 1], got {share!r}")
+        require_count("orientations", orientations, self.name, least=2)
+        require_count("cells", cells, self.name, most=min(shape[1:]))
+        require_within("share", share, self.name, "[0, 1]")
         self.shape, self.classes, self.share = tuple(shape), classes, float(share)
         self.orientations, self.cells = orientations, cells
         self.head = nn.Linear(orientations * cells * cells, classes)

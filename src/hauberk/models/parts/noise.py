@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hauberk.core.settings import require_above_zero, require_count
 from hauberk.models.parts.part import Gradient, Inner, Part
-from hauberk.models.parts.settings import require_above_zero, require_whole
 
 _AT_ONCE = 4096  # copies in one pass
 
@@ -36,8 +36,8 @@ class Smoothing(Part):
 
     def __init__(self, sigma: float = 0.25, samples: int = 32) -> None:
         super().__init__()
-        require_above_zero(self.name, "sigma", sigma)
-        require_whole(self.name, "samples", samples, 1)
+        require_above_zero("sigma", sigma, self.name)
+        require_count("samples", samples, self.name)
         self.sigma, self.samples = sigma, samples
 
     def args(self) -> dict[str, Any]:

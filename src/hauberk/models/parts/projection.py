@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hauberk.models.parts.settings import require_whole
+from hauberk.core.settings import require_count
 from hauberk.models.parts.transformation import Transformation
 
 
@@ -35,7 +35,7 @@ class Projection(Transformation):
     def __init__(self, shape: Sequence[int], components: int) -> None:
         super().__init__()
         values = math.prod(shape)
-        require_whole(self.name, "components", components, 1, values)
+        require_count("components", components, self.name, most=values)
         self.shape, self.components = tuple(shape), components
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("basis", torch.eye(components, values))

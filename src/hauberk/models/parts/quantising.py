@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count, require_range
 from hauberk.models.parts.part import Gradient, Part
-from hauberk.models.parts.settings import require_range, require_whole
 from hauberk.models.parts.transformation import Bridged, Transformation
 
 _ROUNDS = 100  # of Lloyd's algorithm at most; on pictures it settles within some dozens
@@ -29,8 +29,8 @@ class BitDepth(Transformation):
 
     def __init__(self, bits: int = 3, low: float = 0.0, high: float = 1.0) -> None:
         super().__init__()
-        require_whole(self.name, "bits", bits, 1, 8)
-        require_range(self.name, low, high)
+        require_count("bits", bits, self.name, most=8)
+        require_range(low, high, self.name)
         self.bits, self.low, self.high = bits, low, high
 
     def args(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.errors import check_known
+from hauberk.core.settings import require_count, require_number, require_positive
 from hauberk.models.parts.part import Inner, Part, refusing
 
 
@@ -31,12 +32,9 @@ class Detector(Part):
 
     def __init__(self, classes: int, threshold: float = 0.0, spread: float = 1.0) -> None:
         super().__init__()
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise ConfigError(f"{self.name}: classes must be a whole number of at least 2, got {classes!r}")
-        if not _number(threshold):
-            raise ConfigError(f"{self.name}: threshold must be a finite number, got {threshold!r}")
-        if not _number(spread) or spread <= 0:
-            raise ConfigError(f"{self.name}: spread must be above 0, got {spread!r}")
+        require_count("classes", classes, self.name, least=2)
+        require_number("threshold", threshold, self.name)
+        require_positive("spread", spread, self.name)
         self.classes, self.threshold, self.spread = classes, float(threshold), float(spread)
 
     def args(self) -> dict[str, Any]:
@@ -61,10 +59,6 @@ class Detector(Part):
         self.threshold = ordered[len(ordered) - 1 - allowed]
         usual = ordered[len(ordered) // 2]
         self.spread = self.threshold - usual if self.threshold - usual > 1e-6 else 1.0
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _log_confidence(logits: Tensor) -> Tensor:

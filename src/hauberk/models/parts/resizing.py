@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hauberk.core.settings import require_range, require_within
 from hauberk.models.parts.part import Gradient
-from hauberk.models.parts.settings import require_range, require_share
 from hauberk.models.parts.transformation import Transformation
 
 
@@ -31,8 +31,8 @@ class ResizePad(Transformation):
 
     def __init__(self, smallest: float = 0.8, low: float = 0.0, high: float = 1.0) -> None:
         super().__init__()
-        require_share(self.name, "smallest", smallest, least=0.1)
-        require_range(self.name, low, high)
+        require_within("smallest", smallest, self.name, "[0.1, 1]")
+        require_range(low, high, self.name)
         self.smallest, self.low, self.high = smallest, low, high
 
     def args(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hauberk.core.settings import require_above_zero, require_count, require_within
 from hauberk.models.parts.part import Gradient
-from hauberk.models.parts.settings import require_above_zero, require_share, require_whole
 from hauberk.models.parts.transformation import Transformation
 
 _STEP = 8**-0.5  # both steps of the iteration; their product times the operator's norm, 8, must not exceed 1
@@ -36,8 +36,8 @@ class TotalVariation(Transformation):
 
     def __init__(self, weight: float = 0.1, steps: int = 30) -> None:
         super().__init__()
-        require_above_zero(self.name, "weight", weight)
-        require_whole(self.name, "steps", steps, 1)
+        require_above_zero("weight", weight, self.name)
+        require_count("steps", steps, self.name)
         self.weight, self.steps = weight, steps
 
     def args(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class DroppedTotalVariation(TotalVariation):
 
     def __init__(self, weight: float = 0.1, steps: int = 30, drop: float = 0.3) -> None:
         super().__init__(weight, steps)
-        require_share(self.name, "drop", drop, most=0.95)
+        require_within("drop", drop, self.name, "[0, 0.95]")
         self.drop = drop
 
     def args(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
 from hauberk.models.classifier import Classifier
 from hauberk.models.several.members import Several
 from hauberk.threats.bounds import Bounds
@@ -71,8 +71,7 @@ class Gated(Several):
 
     def __init__(self, members: Sequence[Classifier], width: int = 16) -> None:
         super().__init__(members)
-        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-            raise ConfigError(f"fusion: width must be a whole number of at least 1, got {width!r}")
+        require_count("width", width, "fusion")
         self.width = width
         first = members[0]
         self.gate = Gate(first.input_shape, first.bounds, len(members), first.num_classes, width)

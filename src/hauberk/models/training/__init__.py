@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hauberk.models.training.lesson import Lesson, Moment, Plain, accuracy
-from hauberk.models.training.loop import check_labels_differ, learn, train
+from hauberk.models.training.loop import check_labels_differ, check_mixing, learn, train
 from hauberk.models.training.plan import TrainingPlan
 from hauberk.models.training.run import TrainingDiverged
 
@@ -15,6 +15,7 @@ __all__ = [
     "TrainingPlan",
     "accuracy",
     "check_labels_differ",
+    "check_mixing",
     "learn",
     "train",
 ]

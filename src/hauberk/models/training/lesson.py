@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hauberk.datasets import Dataset
 from hauberk.models.classifier import Classifier
+from hauberk.models.training.team import ALONE, Team
 from hauberk.models.twin import pass_size, passes
 from hauberk.threats import Streams
 
@@ -25,6 +26,8 @@ class Moment:
         fraction: share of all steps done, 0 to 1.
         streams: a random stream for each sample of the batch, fresh each epoch.
         rows: int64, the samples' numbers in the training data, on the CPU; None where there are none.
+        team: who holds the other shares of the batch. What decides for all must be added up over it.
+        first: how many of the batch's images come before this worker's.
         last_images, last_crafted: of the step before, None at the first; where ``last_crafted`` asked for a
             gradient, the step has left it there. For lessons that go on from where they were (``replays``).
     """
@@ -32,6 +35,8 @@ class Moment:
     fraction: float
     streams: Streams
     rows: Tensor | None = None
+    team: Team = ALONE
+    first: int = 0
     last_images: Tensor | None = None
     last_crafted: Tensor | None = None
 

@@ -98,7 +98,7 @@ def learn(
     for one in (data, held_out):
         if one is not None:
             _check_fits(classifier, one)
-    _check_can_learn(classifier, data, plan, lesson)
+    _check_can_learn(classifier, data, plan, lesson, method)
     if workers is not None:
         check_shares(plan, data, workers)
     parameters = {
@@ -189,18 +189,29 @@ def check_labels_differ(data: Dataset) -> None:
         raise DataError(f"all {len(data)} images of {data.name} have one label: there is nothing to tell apart")
 
 
-def _check_can_learn(classifier: Classifier, data: Dataset, plan: TrainingPlan, lesson: Lesson) -> None:
+def check_mixing(plan: TrainingPlan, mixes: bool, method: str) -> None:
+    """Augmentation that mixes labels needs a method that understands them.
+
+    Raises:
+        ConfigError: this one does not.
+    """
+    mixing = [one.name for one in augmentations(plan.augment) if one.mixes]
+    if mixing and not mixes:
+        raise ConfigError(
+            f"{mixing[0]} mixes labels, which method {method} cannot learn from",
+            hint="leave it out of augment, or use it with method augment or distill",
+        )
+
+
+def _check_can_learn(
+    classifier: Classifier, data: Dataset, plan: TrainingPlan, lesson: Lesson, method: str
+) -> None:
     if classifier.rejects:
         raise ConfigError(
             "a classifier that rejects inputs cannot be trained further",
             hint="train first, and add the detector last",
         )
-    mixing = [one.name for one in augmentations(plan.augment) if one.mixes]
-    if mixing and not lesson.mixes:
-        raise ConfigError(
-            f"{mixing[0]} mixes labels, which this method cannot learn from",
-            hint="leave it out of augment, or use it with method augment or distillation",
-        )
+    check_mixing(plan, lesson.mixes, method)
     alone = min(plan.batch_size, len(data)) == 1
     if alone and any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in classifier.modules()):
         raise ConfigError(

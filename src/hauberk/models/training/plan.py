@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.core.settings import require_count, require_number, require_positive, require_within
 from hauberk.datasets.augmentation import augmentations
 
 _OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -49,17 +50,11 @@ class TrainingPlan:
         check_known([self.optimizer], _OPTIMIZERS, what="optimizer", where="TrainingPlan")
         check_known([self.schedule], _SCHEDULES, what="schedule", where="TrainingPlan")
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"TrainingPlan: {name} must be a whole number of at least 1, got {value!r}")
+            require_count(name, getattr(self, name), "TrainingPlan")
         for name in ("learning_rate", "weight_decay", "averaging", "weight_perturbation"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ConfigError(f"TrainingPlan: {name} must be a finite number, got {value!r}")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"TrainingPlan: learning_rate must be above 0, got {self.learning_rate!r}")
-        if not 0 <= self.averaging < 1:
-            raise ConfigError(f"TrainingPlan: averaging must lie in [0, 1), got {self.averaging!r}")
+            require_number(name, getattr(self, name), "TrainingPlan")
+        require_positive("learning_rate", self.learning_rate, "TrainingPlan")
+        require_within("averaging", self.averaging, "TrainingPlan", "[0, 1)")
         for name in ("weight_decay", "weight_perturbation"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"TrainingPlan: {name} cannot be negative, got {getattr(self, name)!r}")

@@ -85,7 +85,7 @@ class Run:
         loss_sum, right, seen = 0.0, 0, 0
         _train_mode(self.model)
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", self.epoch))
-        moment = Moment(0.0, Streams(order[:0]), order[:0])
+        moment = Moment(0.0, Streams(order[:0]), order[:0], self.team)
         with (
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
             self.team.joined_norms(self.model),
@@ -96,6 +96,7 @@ class Run:
                 whole = order[number * self.plan.batch_size : (number + 1) * self.plan.batch_size]
                 mine = self.team.share(len(whole))
                 chosen = whole[mine]
+                moment = replace(moment, rows=chosen, first=mine.start)
                 images, labels = self._augmented(whole, generator, mine)
                 fraction = (self.epoch + number / self.batches) / self.plan.epochs
                 for group in self.optimizer.param_groups:
@@ -103,7 +104,7 @@ class Run:
                 streams = Streams.for_samples(self.seed, chosen.to(device), "training", self.epoch)
                 for replay in range(self.lesson.replays):
                     forked = streams.fork(replay) if replay else streams
-                    moment = replace(moment, rows=chosen, fraction=fraction, streams=forked)
+                    moment = replace(moment, fraction=fraction, streams=forked)
                     with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
                         crafted = self.lesson.craft(self.model, images, labels, moment)
                         value, logits = self._step(images, labels, crafted, moment, len(whole))

@@ -1,45 +1,13 @@
-"""Where a network has made up its mind: what goes into its last linear layer."""
+"""What the data must be for bad rows and backdoors to be looked for in them."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
+from hauberk.core.errors import ConfigError, DataError
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
-from hauberk.models.twin import pass_size, passes
-
-
-@torch.no_grad()
-def features(classifier: Classifier, images: Tensor) -> Tensor:
-    """The input of the linear layer that is called last, float64 ``(n, features)`` on the CPU.
-
-    Raises:
-        UnsupportedModel: the network calls no linear layer, or not with one row for each image.
-    """
-    seen: list[Tensor] = []
-    handles = [
-        module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-        for module in classifier.modules()
-        if isinstance(module, nn.Linear)
-    ]
-    found = []
-    try:
-        for part in passes(len(images), pass_size(classifier)):
-            seen.clear()
-            classifier(images[part].to(classifier.device))
-            if not seen or seen[-1].shape[:-1] != images[part].shape[:1]:
-                raise UnsupportedModel(
-                    "the network has no linear layer at its end, whose input would tell images apart",
-                    hint="confident-learning needs no features",
-                )
-            found.append(seen[-1].double().cpu())
-    finally:
-        for handle in handles:
-            handle.remove()
-    return torch.cat(found)
 
 
 def check_fits(classifier: Classifier, data: Dataset) -> None:
