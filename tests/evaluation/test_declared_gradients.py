@@ -199,3 +199,7 @@ def test_sweeps_and_curves_go_across_a_refusal(plain: Classifier, digits: Datase
         own, crossed = document.parameters["stages"]
         assert own == repr(attack)
         assert crossed == f"{attack!r}, gradients from crossing"
+    named = swept.result["points"][0]["robust_accuracy"]
+    unnamed = accuracy_curve(wary, few, ball, [ball.eps])
+    assert unnamed.result["points"][1]["accuracy"] < named
+    assert [one.split("(")[0] for one in unnamed.parameters["stages"]] == ["PGD", "APGD", "APGD", "APGDT"]

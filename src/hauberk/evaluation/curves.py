@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hauberk.attacks import PGD, Attack
+from hauberk.attacks import Attack
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
@@ -17,12 +17,10 @@ from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
-from hauberk.evaluation.strike import fallen, strikes
+from hauberk.evaluation.strike import DEFAULT_ATTACK, fallen, strikes
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
 from hauberk.threats import Geometry, ThreatModel
-
-DEFAULT_ATTACK = PGD(objective="margin", steps=40)
 
 
 @repeatable

@@ -1,7 +1,8 @@
 """One attack at a time, as the worst case would use it: what curves and sweeps run at each of their points.
 
-Answers of a randomised model are averaged, gradients that parts hide come from a bridge over them, and a model
-that may refuse is attacked a second time across the network's boundary first.
+Answers of a randomised model are averaged, and gradients that parts hide come from a bridge over them. A model
+that may refuse is attacked across the network's boundary first, too: in the folded logits the refusal is a
+ridge that hardly any attack gets over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hauberk.attacks import Attack
+from hauberk.attacks import PGD, Attack
 from hauberk.evaluation.cascade import Stage
 from hauberk.evaluation.crossing import across
 from hauberk.evaluation.declared import Declared
@@ -22,9 +23,14 @@ from hauberk.models.checks import probe
 from hauberk.models.stand_in import sighted
 from hauberk.threats import ThreatModel
 
+DEFAULT_ATTACK = PGD(objective="margin", steps=40)
+
 
 def strikes(classifier: Classifier, images: Tensor, threat: ThreatModel, attack: Attack) -> tuple[Stage, ...]:
-    """The attack as such a model calls for it; one that says itself how often it asks is left at that."""
+    """The attack as such a model calls for it; one that says itself how often it asks is left at that.
+
+    A refusal is crossed by the attack itself, or by the worst case's own attacks where nobody named one.
+    """
     randomized = probe(classifier, images).randomized or bool(Declared.by(classifier).random)
     eot = repeats(classifier, randomized=randomized)
     used = averaged(attack, eot)
@@ -32,7 +38,8 @@ def strikes(classifier: Classifier, images: Tensor, threat: ThreatModel, attack:
     first = Stage(attack=used, gradients_from=source, note=None if source is None else "straight-through")
     if not classifier.rejects:
         return (first,)
-    return (first, *across(classifier, threat, eot=eot, attacks=[used]))
+    named = None if attack == DEFAULT_ATTACK else [used]
+    return (first, *across(classifier, threat, eot=eot, attacks=named))
 
 
 def fallen(
@@ -47,6 +54,7 @@ def fallen(
 ) -> Tensor:
     """Boolean ``(len(rows),)``: which of these samples some stage broke, as the judge sees it."""
     broken = torch.zeros(len(rows), dtype=torch.bool)
+    closest, margins = images[rows].clone(), torch.full((len(rows),), -torch.inf)
     for stage in stages:
         left = (~broken).nonzero().squeeze(1)
         if not len(left):
@@ -55,6 +63,10 @@ def fallen(
         found = stage.attack(
             classifier, images[some], labels[some], threat,
             seed=seed, indices=some, gradients_from=stage.gradients_from,
+            starts=closest[left] if stage.carried else None,
         )  # fmt: skip
         broken[left] = judge(classifier, images[some], found.candidates, labels[some], threat).broken
+        nearer = found.margins > margins[left]
+        closest[left[nearer]] = found.candidates[nearer].to(closest.dtype)
+        margins[left[nearer]] = found.margins[nearer].to(margins.dtype)
     return broken

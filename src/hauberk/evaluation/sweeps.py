@@ -23,10 +23,9 @@ from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.cascade import Stage
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.curves import DEFAULT_ATTACK
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
-from hauberk.evaluation.strike import fallen, strikes
+from hauberk.evaluation.strike import DEFAULT_ATTACK, fallen, strikes
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
 from hauberk.models.create import restarted
@@ -124,8 +123,8 @@ def sweep(
         learn_from: training data, for ``epochs`` and ``samples``.
         plan: how to train; for ``epochs`` its own number of epochs does not count.
 
-    Cost: one attack on ``data`` for each value, two on a model that may refuse; trainings add theirs.
-        ``epochs`` trains each value anew, with the schedule that belongs to it.
+    Cost: one attack on ``data`` for each value, four on a model that may refuse (two where one is named);
+        trainings add theirs. ``epochs`` trains each value anew, with the schedule that belongs to it.
     Limits: one attack bounds the robust accuracy from above only. A network that is rounded or pruned without
         retraining can lose accuracy that retraining would bring back.
 
