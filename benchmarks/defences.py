@@ -232,7 +232,7 @@ def naive_worst(model: Any, test: Any, threat: Any, full: Any) -> float:
     try:
         return evaluate(model, test.images, test.labels, threat, attacks=stages, seed=0).robust_accuracy
     except UnsupportedModel:  # without any gradient he is left with questions
-        asking = hauberk.ThreatModel(threat.geometry, knowledge="scores")
+        asking = hauberk.ThreatModel(threat.geometry, knowledge="scores", queries=1000)
         return evaluate(model, test.images, test.labels, asking, seed=0).robust_accuracy
 
 

@@ -90,7 +90,7 @@ def quantised(classifier: Classifier, bits: int) -> Classifier:
     most = 2 ** (bits - 1) - 1  # steps to each side of 0
     with torch.no_grad():
         for weight in _weights(copied):
-            rows = weight.view(len(weight), -1)
+            rows = weight.reshape(len(weight), -1)
             step = rows.abs().amax(dim=1, keepdim=True) / most
             levels = torch.where(step > 0, rows / step, torch.zeros_like(rows)).round().clamp(-most, most)
             weight.copy_((levels * step).view_as(weight))
