@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hauberk.models.classifier import Classifier
-from hauberk.models.parts import Gradient
 from hauberk.models.several.members import Several
 
 _LEAD = 0.01  # of the voted class, in logits, where the mean would have said another; a step even in bfloat16
@@ -53,7 +52,6 @@ class Voting(Several):
     """
 
     kind: ClassVar[str] = "ensemble"
-    gradient: ClassVar[Gradient] = "blocked"
 
     def args(self) -> dict[str, Any]:
         return {"combine": "voting"}
@@ -70,10 +68,6 @@ class Voting(Several):
             lift = (behind + _LEAD) * (winner != mean.argmax(dim=1, keepdim=True))
             lifted = torch.zeros_like(mean).scatter(1, winner, lift)
         return mean + lifted
-
-    def relaxed(self) -> Averaging:
-        """The average of the same members, whose loss changes before a vote does."""
-        return Averaging(super().relaxed().classifiers).train(self.training)
 
 
 def _log_mean(answers: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ of them again from what it says about itself.
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 from hauberk.core.errors import ConfigError
 from hauberk.models.checks import check_classifier
 from hauberk.models.classifier import Classifier
-from hauberk.models.parts import Gradient, Part
 
 
 class Several(nn.Module, ABC):
@@ -25,14 +23,12 @@ class Several(nn.Module, ABC):
 
     Class attributes:
         kind: the architecture's name in packages.
-        gradient: as for a ``Part``: ``blocked`` where attackers should take gradients from ``relaxed``.
 
     Raises:
         ConfigError: no members.
     """
 
     kind: ClassVar[str]
-    gradient: ClassVar[Gradient] = "exact"
 
     def __init__(self, members: Sequence[Classifier]) -> None:
         super().__init__()
@@ -56,15 +52,6 @@ class Several(nn.Module, ABC):
     def classifiers(self) -> list[Classifier]:
         """The members, as what they are."""
         return [one for one in self.members if isinstance(one, Classifier)]
-
-    def relaxed(self) -> Several:
-        """A copy to take gradients from: blocked gradients in it and in its members' parts are bridged."""
-        other = copy.deepcopy(self)
-        for member in other.classifiers:
-            member.defences = nn.ModuleList([one.relaxed() for one in member.defences if isinstance(one, Part)])
-            if isinstance(member.module, Several):
-                member.module = member.module.relaxed()
-        return other
 
     def architecture(self) -> dict[str, Any] | None:
         """For ``Classifier``: names the members' architectures too. None where one of them cannot be saved."""
