@@ -40,6 +40,7 @@ KINDS = (
     "detection",
     "cleansing",
     "sweep",
+    "sealing",
 )
 
 
