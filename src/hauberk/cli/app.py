@@ -27,6 +27,7 @@ _VERBS = {
     "detect": "measure what a detector of adversarial inputs is worth",
     "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
     "report": "turn evidence into an HTML report",
+    "scan": "look for what could run code in foreign model files",
     "info": "show what a model package is",
 }
 
