@@ -41,6 +41,9 @@ KINDS = (
     "cleansing",
     "sweep",
     "sealing",
+    "trace",
+    "signing",
+    "scan",
 )
 
 
