@@ -17,7 +17,7 @@ _PLACES = frozenset(
         *("metrics", "optimizers", "random", "dtype_policies", "ops"),
     }
 )
-_PLACES_INSIDE = frozenset({*_PLACES, "engine", "backend", "quantizers", "saving", "trainers"})
+_PLACES_INSIDE = frozenset({*_PLACES, "quantizers"})
 _FUNCTIONS = frozenset({"activations", "losses", "metrics", "ops"})
 _FILES = frozenset({"vocabulary", "file", "filepath", "file_path", "weights_path", "model_path"})
 
@@ -121,6 +121,8 @@ def _inside_keras(module: str) -> bool:
     if base is None:
         return False
     rest = module.removeprefix(base).strip(".").split(".")
+    if rest[:2] == ["src", "backend"]:
+        return rest[3:4] == ["optimizers"]  # each backend has its own
     if rest[0] == "src":
-        return len(rest) > 1 and rest[1] in _PLACES_INSIDE - {"saving", "engine", "backend", "trainers"}
+        return len(rest) > 1 and rest[1] in _PLACES_INSIDE
     return rest == [""] or rest[0] in _PLACES
