@@ -44,6 +44,7 @@ KINDS = (
     "trace",
     "signing",
     "scan",
+    "obfuscation",
 )
 
 
