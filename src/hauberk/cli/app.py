@@ -26,6 +26,8 @@ _VERBS = {
     "certify": "show for which samples no attack can succeed",
     "detect": "measure what a detector of adversarial inputs is worth",
     "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
+    "obfuscate": "permute, rescale and rename a model's weights with a key, and back",
+    "trace": "give every recipient a copy of his own, and find who leaked one",
     "report": "turn evidence into an HTML report",
     "scan": "look for what could run code in foreign model files",
     "info": "show what a model package is",
