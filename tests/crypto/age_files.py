@@ -28,7 +28,7 @@ ARMOUR = re.compile(
 )
 
 
-class Outcome(Exception):  # noqa: N818 (a kit's word for how it ended)
+class Outcome(Exception):
     """How reading ended, in the kit's words."""
 
 

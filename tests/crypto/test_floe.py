@@ -56,7 +56,9 @@ def test_known_answers_are_there() -> None:
     if not KNOWN:
         from conftest import missing
 
-        missing("FLOE's known answers", "put them into a folder 'floe' and name the one above in HAUBERK_VECTORS")
+        missing(
+            "FLOE's known answers", "put them into a folder 'floe' and name the one above in HAUBERK_VECTORS"
+        )
     assert len(KNOWN) == 17
 
 

@@ -30,7 +30,9 @@ def test_examples_of_the_specification() -> None:
     assert str(identity.recipient) == SPEC_RECIPIENT
     assert identity.written() == SPEC_IDENTITY
     hybrid = str(age.parse_identity(SPEC_HYBRID).recipient)
-    assert hybrid.startswith("age1pq1x34nzsvr0rxjsgdn8zgyhfe8j7ceq5r9rdelkjuh3y235jzxshfg87pzf5zrqtzdxz95paef6c")
+    assert hybrid.startswith(
+        "age1pq1x34nzsvr0rxjsgdn8zgyhfe8j7ceq5r9rdelkjuh3y235jzxshfg87pzf5zrqtzdxz95paef6c"
+    )
     assert hybrid.endswith("y7saeq0d3fzv49zc0k")
 
 

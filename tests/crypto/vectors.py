@@ -1,4 +1,4 @@
-"""Published vectors, where they are: ``$HAUBERK_VECTORS``, or the folder ``shared/vectors`` beside the checkout."""
+"""Published vectors: in ``$HAUBERK_VECTORS``, or the folder ``shared/vectors`` beside the checkout."""
 
 from __future__ import annotations
 

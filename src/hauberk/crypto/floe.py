@@ -1,8 +1,9 @@
 """FLOE: one long message in segments, any of which can be read alone and none of which can be moved.
 
-Each segment is AES-256-GCM under a key of the message's own, with its place and whether it is the last one bound in.
-The header commits to the key: no message opens under two of them. What this module adds is only that the number of
-segments follows from the size, so that a reader who knows the size knows which segment must be the last.
+Each segment is AES-256-GCM under a key of the message's own, with its place and whether it is the last one
+bound in. The header commits to the key: no message opens under two of them. What this module adds is only that
+the number of segments follows from the size, so that a reader who knows the size knows which segment must be
+the last.
 
 Source: c2sp.org/FLOE, with AES-GCM-256, HKDF-EXPAND-SHA-384 and a 32-byte IV, the only parameters it has.
 """
@@ -154,7 +155,7 @@ class Decryption(_Message):
         """Decrypt one segment into ``out``, which has exactly the text's size.
 
         Raises:
-            IntegrityError: it is not the segment that belongs at ``position``; ``out`` then holds nothing of use.
+            IntegrityError: it is not the segment that belongs at ``position``; ``out`` holds nothing of use.
         """
         length = len(segment).to_bytes(4, "big") if last else _INNER
         fits = len(segment) <= self.floe.segment_bytes if last else len(segment) == self.floe.segment_bytes

@@ -1,8 +1,8 @@
 """Bytes that are wiped when they are no longer needed, and that never show in a message.
 
-Limits: Python copies what it likes. What a library returns as ``bytes``, and the text of a key file while it is read,
-cannot be wiped; neither can pages that the machine has swapped out. Wiping shortens the time in which a secret can be
-found in memory, it does not promise that there is none.
+Limits: Python copies what it likes. What a library returns as ``bytes``, and the text of a key file while it is
+read, cannot be wiped; neither can pages that the machine has swapped out. Wiping shortens the time in which a
+secret can be found in memory, it does not promise that there is none.
 """
 
 from __future__ import annotations

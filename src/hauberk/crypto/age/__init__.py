@@ -8,8 +8,8 @@
     passphrase    scrypt
     wrapping      a header for recipients, a file key for an identity
 
-Keys and headers are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works there. The payload
-that follows a header in an age file is not read here; a sealed model has a body of its own.
+Keys and headers are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works there. The
+payload that follows a header in an age file is not read here; a sealed model has a body of its own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from hauberk.crypto.age.keys import (
     write_key,
 )
 from hauberk.crypto.age.passphrase import Passphrase
-from hauberk.crypto.age.wrapping import FILE_KEY_BYTES, new_file_key, unwrap, wrap
+from hauberk.crypto.age.wrapping import new_file_key, unwrap, wrap
 
 __all__ = [
-    "FILE_KEY_BYTES",
     "Header",
     "Identity",
     "Passphrase",

@@ -1,7 +1,7 @@
 """Keys: made, written, read.
 
-A key file holds the identity, one ``AGE-SECRET-KEY-…`` a line, with comments; it is for its owner alone. The file
-beside it, ``.pub``, holds the recipient, ``age1…``, and is for everybody.
+A key file holds the identity, one ``AGE-SECRET-KEY-…`` a line, with comments; it is for its owner alone. The
+file beside it, ``.pub``, holds the recipient, ``age1…``, and is for everybody.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def generate(kind: str = "hybrid", *, random: Random = os.urandom) -> HybridIden
 
 
 def fingerprint(recipient: Recipient) -> bytes:
-    """SHA-256 of the written recipient: 32 bytes that name it and are no secret. A passphrase has none: zeros."""
+    """SHA-256 of the written recipient: 32 bytes, no secret. A passphrase has none and gives zeros."""
     if isinstance(recipient, Passphrase):
         return bytes(32)
     return hashlib.sha256(str(recipient).encode()).digest()
@@ -132,7 +132,9 @@ def read_recipients(path: str | Path) -> list[HybridRecipient | X25519Recipient]
         DataError: no such file, or a line that is no recipient.
     """
     path = Path(path)
-    return [_placed(path, number, parse_recipient, line) for number, line in _lines(path, "file of public keys")]
+    return [
+        _placed(path, number, parse_recipient, line) for number, line in _lines(path, "file of public keys")
+    ]
 
 
 def _placed(path: Path, number: int, parse: Any, line: str) -> Any:

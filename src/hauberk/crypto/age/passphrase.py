@@ -20,8 +20,8 @@ from hauberk.crypto.secret import Random, Secret
 
 KIND = "scrypt"
 WORK_FACTOR = 18
-"""Base-two logarithm of scrypt's N: about a second and 256 MiB for each guess. More is not read: a file could ask
-for any amount of memory."""
+"""Base-two logarithm of scrypt's N: about a second and 256 MiB for each guess. More is not read: a file could
+ask for any amount of memory."""
 
 _SALT_BYTES = 16
 _LABEL = b"age-encryption.org/v1/scrypt"

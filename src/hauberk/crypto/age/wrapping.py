@@ -46,7 +46,7 @@ def check_kinds(kinds: Iterable[str], *, mixed: bool) -> None:
         raise ConfigError("a passphrase stands alone: who knows it could read a file that others vouch for")
     if not mixed and {hybrid.KIND, x25519.KIND} <= set(found):
         raise ConfigError(
-            "hybrid and X25519 recipients in one file: a quantum computer would read it through the weaker ones",
+            "hybrid and X25519 recipients in one file: a quantum computer could read it through the weaker",
             hint="give everybody a hybrid key, or allow it in so many words: --mixed",
         )
 
@@ -76,8 +76,9 @@ def unwrap(header: Header, identities: Iterable[Identity]) -> Secret:
                     raise
                 return file_key
     kinds = sorted({one.kind for one in header.stanzas if one.kind in KINDS})
+    readers = " and ".join(kinds) or "kinds that are not known here"
     raise NoIdentityMatched(
-        f"none of the given keys opens it; it is sealed for {' and '.join(kinds) or 'kinds that are not known here'}",
+        f"none of the given keys opens it; it is sealed for {readers}",
         hint="use the identity of a recipient (--identity KEY), or ask one of them to add you",
         why="no match",
     )
