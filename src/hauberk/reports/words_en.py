@@ -440,6 +440,7 @@ ENGLISH: dict[str, str] = {
     "kind.extraction": "extraction",
     "kind.membership": "membership inference",
     "kind.inversion": "inversion",
+    "kind.obfuscation": "obfuscation",
     # glossary
     "glossary.heading": "Terms",
     "glossary.clean": "Clean accuracy",

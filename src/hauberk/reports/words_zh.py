@@ -414,6 +414,7 @@ CHINESE: dict[str, str] = {
     "kind.extraction": "模型窃取",
     "kind.membership": "成员推断",
     "kind.inversion": "模型反演",
+    "kind.obfuscation": "混淆",
     # glossary
     "glossary.heading": "术语",
     "glossary.clean": "干净样本准确率",
