@@ -84,12 +84,24 @@ def _objects(document: Any) -> Iterator[dict[str, Any]]:
 
 def check_keras(document: Any, where: str, job: Job) -> None:
     """A Keras description: nothing but layers of Keras and their settings."""
+    compiled = document.get("compile_config") if isinstance(document, dict) else None
+    if compiled is not None:
+        document = {key: value for key, value in document.items() if key != "compile_config"}
+        check_compiled(compiled, where, job)
     for one in _objects(document):
         if isinstance(one.get("class_name"), str):
             _check_object(one, where, job)
-        for key in _FILES & one.keys():
+        for key in sorted(_FILES & one.keys()):
             if isinstance(one[key], str) and one[key]:
                 job.find("keras/file", where, f"a layer's {key} is the file {one[key][:120]!r}")
+
+
+def check_compiled(document: Any, where: str, job: Job) -> None:
+    """Optimiser, loss and metrics; a loss of one's own is only a name that the reader must have registered."""
+    for one in _objects(document):
+        named = one.get("module") == "builtins" and one.get("class_name") == "function"
+        if isinstance(one.get("class_name"), str) and not named:
+            _check_object(one, where, job)
 
 
 def _check_object(one: dict[str, Any], where: str, job: Job) -> None:
@@ -99,16 +111,20 @@ def _check_object(one: dict[str, Any], where: str, job: Job) -> None:
     said = f"{kind[:80]!r}" + (f", called {str(name)[:80]!r}," if name is not None else "")
     if kind in _CODE:
         job.find("keras/lambda", where, f"the layer {said} carries or loads code")
-        return
-    if kind == "function" or (isinstance(inner, str) and kind != "__numpy__" and module is not None):
-        if not (isinstance(module, str) and _inside_keras(module) and module.split(".")[-1] in _FUNCTIONS):
-            job.find("keras/function", where, f"the function {str(inner)[:80]!r} of {str(module)[:80]}")
-        return
-    if module is not None and module != "builtins" and not _inside_keras(str(module)):
+    elif kind == "function" or (isinstance(inner, str) and module is not None):
+        _check_function(str(inner), module, where, job)
+    elif module is not None and module != "builtins" and not _inside_keras(str(module)):
         rule = "keras/function" if _is_keras(str(module)) else "keras/custom-object"
         job.find(rule, where, f"the class {said} comes from {str(module)[:80]}")
     elif isinstance(registered, str) and ">" in registered:
         job.find("keras/custom-object", where, f"the class {said} is registered as {registered[:80]!r}")
+
+
+def _check_function(name: str, module: Any, where: str, job: Job) -> None:
+    if module in (None, "builtins"):
+        job.find("keras/custom-object", where, f"the function {name[:80]!r}, which must be registered")
+    elif not _inside_keras(str(module)) or not _FUNCTIONS & set(str(module).split(".")):
+        job.find("keras/function", where, f"the function {name[:80]!r} of {str(module)[:80]}")
 
 
 def _is_keras(module: str) -> bool:

@@ -41,7 +41,9 @@ def _check_description(file: Any, part: Part, job: Job) -> str:
         document = descriptions.parse(text if isinstance(text, bytes) else str(text).encode(), where, job)
         if name == "model_config":
             kind = "keras-h5"
-        descriptions.check_keras(document, where, job)
+            descriptions.check_keras(document, where, job)
+        else:
+            descriptions.check_compiled(document, where, job)
     return kind
 
 

@@ -24,7 +24,7 @@ from hauberk.protection.scan.job import Job, Part
 from hauberk.protection.scan.window import PIECE, Window
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_PICKLE_NAMES = (".pkl", ".pickle", ".p", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dat", ".data")
+_PICKLE_NAMES = (".pkl", ".pickle", ".p", ".pt", ".pth", ".joblib")  # nothing else has these
 _SOURCE_NAMES = (".py", ".pyc", ".pyw", ".sh", ".bat", ".cmd", ".ps1", ".js", ".lua", ".ipynb", ".cu", ".cpp")
 _EXECUTABLE_NAMES = (".so", ".dll", ".dylib", ".exe", ".pyd")
 _MAGIC = (
@@ -126,13 +126,11 @@ def _kind_without_mark(source: Window, name: str, head: bytes) -> str:
         return "zlib"
     if pickles.is_pickle(source):
         return "pickle"
+    if name.endswith(_PICKLE_NAMES):
+        return "pickle"  # what is wrong with it is said there
     if name.endswith(".json") or (head.lstrip()[:1] == b"{" and _is_text(source)):
         return "json"
-    if _is_text(source):
-        return "text"
-    if name.endswith(_PICKLE_NAMES[:4]):
-        return "pickle"  # said to be one: what is wrong with it is said there
-    return "unknown"
+    return "text" if _is_text(source) else "unknown"
 
 
 def _is_tar(head: bytes) -> bool:

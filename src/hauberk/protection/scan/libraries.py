@@ -6,6 +6,7 @@ find beyond it is added. They read a pickle whole, so large ones are left to the
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import logging
@@ -40,7 +41,8 @@ def look(source: Window, where: str, job: Job) -> None:
         except ImportError:
             continue
         try:
-            messages = ask(module, data)
+            with contextlib.redirect_stdout(io.StringIO()):  # fickling prints what it thinks
+                messages = ask(module, data)
         except Exception as error:  # noqa: BLE001 (a scanner that gives up takes nothing back)
             logging.getLogger(__name__).debug("%s gave up on %s: %s", name, where, error)
             continue

@@ -25,6 +25,7 @@ class Opaque:
 
 OPAQUE: Final = Opaque()
 
+_KNOWN = {one.code.encode("latin-1"): one for one in pickletools.opcodes}
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: (1, False),
     pickletools.TAKEN_FROM_ARGUMENT4: (4, True),
@@ -50,7 +51,7 @@ def instructions(source: Window) -> Iterator[tuple[int, str, Any]]:
         code = source.read(1)
         if not code:
             raise Malformed("it ends without STOP")
-        known = pickletools.code2op.get(code.decode("latin-1"))
+        known = _KNOWN.get(code)
         if known is None:
             raise Malformed(f"byte 0x{code[0]:02x} is no instruction")
         yield place, known.name, _argument(source, known.arg)

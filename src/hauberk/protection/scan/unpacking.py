@@ -49,7 +49,10 @@ def look(kind: str, part: Part, job: Job) -> str:
         job.find("archive/malformed", part.where, f"it cannot be unpacked: {error}")
         return kind
     name = part.name.rsplit(".", 1)[0] if part.name.endswith((".gz", ".bz2", ".xz", ".z")) else part.name
-    job.inspect(part.inner(source, name), job)
+    try:
+        job.inspect(part.inner(source, name), job)
+    finally:
+        source.close()
     return kind
 
 

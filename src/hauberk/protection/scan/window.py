@@ -36,10 +36,18 @@ class Window:
     @classmethod
     def spool(cls, pieces: Iterator[bytes]) -> Window:
         """What is unpacked on the way: in memory as long as it is small, else in a file without a name."""
-        held = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (lives as long as its window)
-        for piece in pieces:
-            held.write(piece)
+        held = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed with its window)
+        try:
+            for piece in pieces:
+                held.write(piece)
+        except BaseException:
+            held.close()
+            raise
         return cls.of(held)  # type: ignore[arg-type]  # it is a binary file in all but name
+
+    def close(self) -> None:
+        """Give back what was spooled; parts of it are gone too."""
+        self._file.close()
 
     def part(self, start: int, size: int) -> Window:
         """A smaller window, cut at the end of this one."""
@@ -63,10 +71,13 @@ class Window:
         return data
 
     def line(self, longest: int) -> bytes | None:
-        """Up to and without the next newline; None where that is more than ``longest`` bytes away."""
+        """Up to and without the next newline; None where that is more than ``longest`` bytes away.
+
+        A last line without newline loses its last byte, as it does in the unpicklers.
+        """
         self._file.seek(self._start + self._place)
         data = self._file.readline(min(longest + 1, self.size - self._place))
-        if not data.endswith(b"\n"):
+        if not data or (not data.endswith(b"\n") and self._place + len(data) < self.size):
             return None
         self._place += len(data)
         return data[:-1]

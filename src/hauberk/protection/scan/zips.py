@@ -123,7 +123,7 @@ def _entries(source: Window, job: Job, where: str) -> tuple[list[Entry], int]:
         job.find("archive/bomb", where, f"{count} entries")
         raise _Broken("it has too many entries to follow")
     directory = source.part(close - size, size)
-    found = []
+    found: list[Entry] = []
     while directory.tell() < size:
         if len(found) >= job.limits.entries:
             job.find("archive/bomb", where, f"more than {job.limits.entries} entries")
@@ -260,8 +260,13 @@ def _look_at(entry: Entry, kind: str, part: Part, job: Job) -> None:
     raw = kind in _RAW_KINDS and _RAW.fullmatch(entry.name) is not None
     inner = part.inner(part.source, entry.name, raw=raw)
     source = _opened(entry, part, job, inner.where)
-    if source is not None:
+    if source is None:
+        return
+    try:
         job.inspect(part.inner(source, entry.name, raw=raw), job)
+    finally:
+        if entry.method:
+            source.close()
 
 
 def _opened(entry: Entry, part: Part, job: Job, where: str) -> Window | None:
@@ -304,7 +309,7 @@ def _through(unpacker: Any, packed: Window) -> Iterator[bytes]:
 
 
 def _unpacked_bz2(packed: Window) -> Iterator[bytes]:
-    with bz2.open(packed) as file:  # type: ignore[arg-type]  # a window reads like a file
+    with bz2.open(packed) as file:
         while piece := file.read(1 << 16):
             yield piece
 
