@@ -164,11 +164,11 @@ def test_whatever_the_safetensors_library_refuses_is_found(tmp_path: Path) -> No
             assert rules_of(path), place
 
 
-def test_a_header_of_gigabytes(tmp_path: Path) -> None:
+def test_a_header_without_measure(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", 3 << 30) + b"{")
-        file.truncate((3 << 30) + 8)
+        file.write(struct.pack("<Q", 40 << 20) + b"{")
+        file.truncate((40 << 20) + 8)
     assert "safetensors/header" in rules_of(path, libraries=False)
 
 

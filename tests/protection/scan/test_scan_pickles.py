@@ -189,16 +189,16 @@ def test_lengths_that_lie_take_no_memory(code: bytes, length: int, tmp_path: Pat
 
 
 def test_memory_stays_small(tmp_path: Path) -> None:
-    """A file of 600 MB that costs nothing on disk, in a process that may have 400 MB."""
+    """A file of 400 MB that costs nothing on disk, in a process that may have 300 MB."""
     path = tmp_path / "a.pkl"
     with open(path, "wb") as file:
-        file.write(b"\x80\x05\x8e" + (600 << 20).to_bytes(8, "little"))
-        file.seek(600 << 20, 1)
+        file.write(b"\x80\x05\x8e" + (400 << 20).to_bytes(8, "little"))
+        file.seek(400 << 20, 1)
         file.write(b"0cos\nsystem\n)R.")
     code = (
         "import resource, sys\n"
         "from hauberk.protection.scan import scan\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"
         "print([one.rule for one in scan(sys.argv[1], libraries=False).findings])\n"
         "assert 'torch' not in sys.modules\n"
     )
