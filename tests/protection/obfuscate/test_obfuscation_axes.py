@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hauberk.protection.obfuscate.axes import Axis, leaves, pin, product, total, unify
 from hauberk.protection.obfuscate.moving import exponents_of, order_of
-from hauberk.protection.obfuscate.plan import Tree, _tree
+from hauberk.protection.obfuscate.plan import Tree, tree_of
 from hauberk.protection.obfuscate.shape_rules import regrouped
 
 WALK = SimpleNamespace(same=unify, product=lambda parts: product(parts) if len(parts) else Axis(1))
@@ -61,7 +61,7 @@ def test_logarithms_are_opposite_where_axes_are_summed() -> None:
     unify(one, two, inverse=True)
     unify(two, three, inverse=True)
     numbers: dict[Axis, int] = {}
-    trees = [_tree(axis, 1, numbers) for axis in (one, two, three)]
+    trees = [tree_of(axis, 1, numbers) for axis in (one, two, three)]
     chosen = [torch.tensor([1, -2, 3, 0])]
     first, second, third = (exponents_of(tree, chosen) for tree in trees)
     assert torch.equal(first, -second)
@@ -94,7 +94,7 @@ def test_regrouping_commutes_with_permuting(data: st.DataObject) -> None:
     last = regrouped(WALK, [middle[place] for place in turn], shapes[2])  # type: ignore[arg-type]
 
     numbers: dict[Axis, int] = {}
-    trees = [[_tree(axis, 1, numbers) for axis in axes] for axes in (first, last)]
+    trees = [[tree_of(axis, 1, numbers) for axis in axes] for axes in (first, last)]
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
     chosen = [torch.randperm(axis.size, generator=generator) for axis in numbers]
 

@@ -20,7 +20,8 @@ from hauberk.models.parts import JPEG, Mahalanobis
 from hauberk.models.parts.distances import penultimate
 from hauberk.models.several import ensemble
 from hauberk.protection.obfuscate import Key, Obfuscation, obfuscate, reverse
-from hauberk.protection.obfuscate.rules import RULES, homogeneous
+from hauberk.protection.obfuscate.pointwise_rules import homogeneous
+from hauberk.protection.obfuscate.rules import RULES
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 KEPT = Obfuscation(keep_architecture=True)

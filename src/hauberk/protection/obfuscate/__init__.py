@@ -16,6 +16,7 @@ In the order in which it happens:
     moving     the key's choices carried out
     wrapping   new names
     recovery   what reversal needs, sealed into the package
+    forms      all of it together, in either form
 
 The analysis knows no key, and reversal does not repeat the analysis: it follows the plan that was kept.
 """
@@ -23,7 +24,8 @@ The analysis knows no key, and reversal does not repeat the analysis: it follows
 from __future__ import annotations
 
 from hauberk.protection.obfuscate.key import Key
-from hauberk.protection.obfuscate.obfuscate import TOLERANCE, Obfuscated, Obfuscation, obfuscate
+from hauberk.protection.obfuscate.obfuscate import TOLERANCE, Obfuscated, obfuscate
 from hauberk.protection.obfuscate.reverse import reverse
+from hauberk.protection.obfuscate.settings import Obfuscation
 
 __all__ = ["TOLERANCE", "Key", "Obfuscated", "Obfuscation", "obfuscate", "reverse"]

@@ -39,7 +39,8 @@ def order_of(tree: Tree, orders: Sequence[Tensor]) -> Tensor:
 def exponents_of(tree: Tree, exponents: Sequence[Tensor]) -> Tensor:
     """The power of two of each entry of a dimension, int64 ``(size,)``, in the original order."""
     if "group" in tree:
-        return exponents[tree["group"]] * tree.get("sign", 1)
+        sign: int = tree.get("sign", 1)
+        return exponents[tree["group"]] * sign
     if "still" in tree:
         return torch.zeros(tree["still"], dtype=torch.int64)
     if "product" in tree:
@@ -55,8 +56,7 @@ def _multiplier(trees: Sequence[Tree], exponents: Sequence[Tensor], dtype: torch
     for place, tree in enumerate(trees):
         own = exponents_of(tree, exponents)
         whole = whole + own.view([-1 if here == place else 1 for here in range(len(trees))])
-    factor: Tensor = torch.exp2(whole.to(torch.float64)).to(dtype)
-    return factor
+    return torch.exp2(whole.to(torch.float64)).to(dtype)
 
 
 def moved(

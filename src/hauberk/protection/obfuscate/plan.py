@@ -119,7 +119,7 @@ def _choices(walk: Walk, program: Program) -> Choices:
     numbers: dict[Axis, int] = {}
     trees: Trees = {}
     for name, target in program.state.items():
-        own = [_tree(axis, 1, numbers) for axis in walk.axes[name]]
+        own = [tree_of(axis, 1, numbers) for axis in walk.axes[name]]
         if any(_free(tree) for tree in own):
             trees[target] = own
     return Choices(
@@ -130,11 +130,12 @@ def _choices(walk: Walk, program: Program) -> Choices:
     )
 
 
-def _tree(axis: Axis, sign: int, numbers: dict[Axis, int]) -> Tree:
+def tree_of(axis: Axis, sign: int, numbers: dict[Axis, int]) -> Tree:
+    """An axis as a tree; ``numbers`` names the groups met so far, and gains those met here."""
     root, own = find(axis)
     sign *= own
     if root.kind != "leaf":
-        return {root.kind: [_tree(part, step * sign, numbers) for part, step in root.parts]}
+        return {root.kind: [tree_of(part, step * sign, numbers) for part, step in root.parts]}
     if root.reason:
         return {"still": root.size}
     number = numbers.setdefault(root, len(numbers))

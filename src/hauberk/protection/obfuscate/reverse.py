@@ -14,9 +14,9 @@ from hauberk.core.evidence import Evidence
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
 from hauberk.models.package import build
+from hauberk.protection.obfuscate.forms import with_module, with_twins
 from hauberk.protection.obfuscate.key import Key, ModelKey
 from hauberk.protection.obfuscate.moving import moved_back
-from hauberk.protection.obfuscate.obfuscate import with_module, with_twins
 from hauberk.protection.obfuscate.plan import Plan
 from hauberk.protection.obfuscate.program import Program
 from hauberk.protection.obfuscate.recovery import Recovery, exponents, orders

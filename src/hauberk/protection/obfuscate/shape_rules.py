@@ -97,18 +97,17 @@ def taken_apart(walk: Walk, call: Call) -> bool:
     pieces = [Axis(walk.made(call, here)[place]) for here in range(len(call.outputs))]
     walk.rigid([axes[place]])
     walk.same(axes[place], walk.total(pieces))
-    for here, piece in enumerate(pieces):
-        walk.makes(call, [*axes[:place], piece, *axes[place + 1 :]], here)
-    return True
+    return all(
+        walk.makes(call, [*axes[:place], piece, *axes[place + 1 :]], here) for here, piece in enumerate(pieces)
+    )
 
 
 def unbound(walk: Walk, call: Call) -> bool:
     axes = walk.of(call, "self")
     place = number(call, "dim", 0) % len(axes)
     walk.pin([axes[place]], "single entries are taken from it")
-    for here in range(len(call.outputs)):
-        walk.makes(call, [*axes[:place], *axes[place + 1 :]], here)
-    return True
+    kept = [*axes[:place], *axes[place + 1 :]]
+    return all(walk.makes(call, kept, here) for here in range(len(call.outputs)))
 
 
 def sliced(walk: Walk, call: Call) -> bool:
@@ -149,20 +148,15 @@ def padded(walk: Walk, call: Call) -> bool:
     return walk.makes(call, axes)
 
 
-def _rules() -> dict[str, Rule]:
-    table: dict[Rule, str] = {
-        reshaped: "view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze",
-        permuted: "permute",
-        transposed: "transpose t swapaxes",
-        expanded: "expand expand_as",
-        joined: "cat concat",
-        stacked: "stack",
-        taken_apart: "split split_with_sizes chunk",
-        unbound: "unbind select",
-        sliced: "slice narrow",
-        padded: "pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d",
-    }
-    return {name: rule for rule, names in table.items() for name in names.split()}
-
-
-SHAPES = _rules()
+SHAPES: dict[Rule, str] = {
+    reshaped: "view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze",
+    permuted: "permute",
+    transposed: "transpose t swapaxes",
+    expanded: "expand expand_as",
+    joined: "cat concat",
+    stacked: "stack",
+    taken_apart: "split split_with_sizes chunk",
+    unbound: "unbind select",
+    sliced: "slice narrow",
+    padded: "pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d",
+}

@@ -11,7 +11,7 @@ from hauberk.protection.obfuscate.program import Call, Program, Shape, Value, va
 Question = Literal["orders", "scales"]
 Axes = list[Axis]
 Rule = Callable[["Walk", Call], bool]
-"""Says of a call's axes what holds; False where it cannot, before it has said anything."""
+"""Says of a call's axes what holds; False where it cannot: then all that the call touches is pinned."""
 
 
 class Walk:
@@ -62,10 +62,17 @@ class Walk:
         rule = rules.get(call.name)
         # of several results only the first is understood, but for what takes tensors apart
         several = len(made) > 1 and call.name not in TAKING_APART
-        if rule is None or (several and self._read & set(made[1:])) or not rule(self, call):
+        if rule is None or (several and self._read & set(made[1:])) or not self._follows(rule, call):
             self._leave_alone(call, made)
         for name in made:
             self.axes.setdefault(name, [Axis(size, "nobody asks for it") for size in self.shapes[name]])
+
+    def _follows(self, rule: Rule, call: Call) -> bool:
+        """Whether a rule fits; an overload with other arguments is one more thing that is not understood."""
+        try:
+            return rule(self, call)
+        except (IndexError, KeyError, TypeError):
+            return False
 
     def _leave_alone(self, call: Call, made: Sequence[str]) -> None:
         reason = f"{call.name} is not understood"
@@ -87,10 +94,10 @@ class Walk:
         return isinstance(call.given.get(name), Value) and call.given[name] in self.axes
 
     def makes(self, call: Call, axes: Sequence[Axis], place: int = 0) -> bool:
-        """Say what an output's axes are."""
+        """Say what an output's axes are; False where it has another shape."""
         name = call.outputs[place]
-        assert name is not None
-        assert tuple(one.size for one in axes) == self.shapes[name], (call.name, axes, self.shapes[name])
+        if name is None or tuple(one.size for one in axes) != self.shapes[name]:
+            return False
         self.axes[name] = list(axes)
         return True
 
