@@ -28,6 +28,7 @@ _VERBS = {
     "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
     "obfuscate": "permute, rescale and rename a model's weights with a key, and back",
     "trace": "give every recipient a copy of his own, and find who leaked one",
+    "watermark": "mark a model as one's own, and find the mark again",
     "keygen": "make a key for opening sealed models",
     "seal": "encrypt a model package for its recipients",
     "open": "check a sealed model, or turn it into a package again",

@@ -45,6 +45,8 @@ KINDS = (
     "signing",
     "scan",
     "obfuscation",
+    "watermark",
+    "watermark-verification",
 )
 
 

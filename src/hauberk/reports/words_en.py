@@ -441,6 +441,8 @@ ENGLISH: dict[str, str] = {
     "kind.membership": "membership inference",
     "kind.inversion": "inversion",
     "kind.obfuscation": "obfuscation",
+    "kind.watermark": "watermark",
+    "kind.watermark-verification": "search for a watermark",
     # glossary
     "glossary.heading": "Terms",
     "glossary.clean": "Clean accuracy",

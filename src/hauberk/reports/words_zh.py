@@ -415,6 +415,8 @@ CHINESE: dict[str, str] = {
     "kind.membership": "成员推断",
     "kind.inversion": "模型反演",
     "kind.obfuscation": "混淆",
+    "kind.watermark": "水印",
+    "kind.watermark-verification": "水印检验",
     # glossary
     "glossary.heading": "术语",
     "glossary.clean": "干净样本准确率",
