@@ -21,7 +21,9 @@ from hauberk.models.parts.distances import penultimate
 from hauberk.models.several import ensemble
 from hauberk.protection.obfuscate import Key, Obfuscation, obfuscate, reverse
 from hauberk.protection.obfuscate.pointwise_rules import homogeneous
+from hauberk.protection.obfuscate.program import Call
 from hauberk.protection.obfuscate.rules import RULES
+from hauberk.protection.obfuscate.walk import Walk
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 KEPT = Obfuscation(keep_architecture=True)
@@ -133,6 +135,25 @@ def test_a_wrong_rule_is_caught_before_anything_is_handed_out(monkeypatch: pytes
     monkeypatch.setitem(RULES, "cumsum", homogeneous)
     with pytest.raises(UnsupportedModel, match="differ from the original's"):
         obfuscate(classifier_of(Foreign()), KEY)
+
+
+def test_a_rule_that_does_not_fit_leaves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfit(walk: Walk, call: Call) -> bool:
+        raise KeyError("an argument of another overload")
+
+    monkeypatch.setitem(RULES, "cumsum", unfit)
+    model = classifier_of(Foreign())
+    made = obfuscate(model, KEY, KEPT)
+    assert made.evidence.result["unknown_operations"] == {"cumsum": 1}
+    assert apart(model, made.classifier) <= 1e-5
+
+
+def test_double_precision_is_exact_to_its_own_rounding() -> None:
+    model = network("residual").double()
+    hidden = obfuscate(model, KEY).classifier
+    assert hidden.dtype is torch.float64
+    assert apart(model, hidden) < 1e-13
+    assert same_state(model, reverse(hidden, KEY))
 
 
 def test_nothing_to_permute_is_said() -> None:
