@@ -20,8 +20,10 @@ from hauberk.models.parts import JPEG, Mahalanobis
 from hauberk.models.parts.distances import penultimate
 from hauberk.models.several import ensemble
 from hauberk.protection.obfuscate import Key, Obfuscation, obfuscate, reverse
+from hauberk.protection.obfuscate.moving import exponents_of
+from hauberk.protection.obfuscate.plan import analyse
 from hauberk.protection.obfuscate.pointwise_rules import homogeneous
-from hauberk.protection.obfuscate.program import Call
+from hauberk.protection.obfuscate.program import Call, Program
 from hauberk.protection.obfuscate.rules import RULES
 from hauberk.protection.obfuscate.walk import Walk
 
@@ -146,6 +148,23 @@ def test_a_rule_that_does_not_fit_leaves_alone(monkeypatch: pytest.MonkeyPatch) 
     made = obfuscate(model, KEY, KEPT)
     assert made.evidence.result["unknown_operations"] == {"cumsum": 1}
     assert apart(model, made.classifier) <= 1e-5
+
+
+def test_queries_are_rescaled_against_keys_and_values_against_what_reads_them() -> None:
+    program = Program.of(network("own-attention"))
+    plan = analyse(program, program.shapes((1, 6, 6))).scales
+    generator = torch.Generator().manual_seed(0)
+    chosen = [torch.randint(1, 4, (size,), generator=generator) for size in plan.sizes]
+
+    def exponents(name: str, dim: int) -> Tensor:
+        return exponents_of(plan.trees[f"{name}.weight"][dim], chosen)
+
+    for one, other in (
+        (exponents("query", 0), exponents("key", 0)),
+        (exponents("value", 0), exponents("out", 1)),
+    ):
+        assert one.abs().min() > 0
+        assert torch.equal(one, -other)
 
 
 def test_double_precision_is_exact_to_its_own_rounding() -> None:
