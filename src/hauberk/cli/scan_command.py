@@ -44,14 +44,16 @@ def command(ctx: click.Context, path: Path, sarif: Path | None, own_only: bool, 
 
 def _text(found: Scan) -> str:
     """The worst first: what it is, what an attacker gains, what to do."""
+    from hauberk.protection.scan.job import plain
+
     lines = []
     for one in found.findings:
         lines += [
-            f"{one.severity:<7} {one.path}: {one.line}  [{one.rule}]",
+            f"{one.severity:<7} {plain(one.path)}: {one.line}  [{one.rule}]",
             f"        an attacker {one.gains}",
             f"        {one.remedy}",
         ]
-    lines += [f"unread  {one.path}: {one.reason}" for one in found.unread]
+    lines += [f"unread  {plain(one.path)}: {one.reason}" for one in found.unread]
     kinds: dict[str, int] = {}
     for file in found.files:
         kinds[file.kind] = kinds.get(file.kind, 0) + 1

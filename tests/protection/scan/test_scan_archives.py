@@ -65,6 +65,17 @@ def test_names_that_leave_the_folder(name: str, tmp_path: Path) -> None:
     assert "archive/path" in rules_of(written(tmp_path / "a.tar", stream.getvalue()))
 
 
+def test_a_tar_with_a_zip_in_it_is_no_zip(tmp_path: Path) -> None:
+    """Readers of zip look for its end in the last 64 KB, and the directory before it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        entry = tarfile.TarInfo("weights.bin")
+        data = b"PK\x05\x06" + bytes(range(60))
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    assert rules_of(written(tmp_path / "a.tar", stream.getvalue())) == {"unknown/kind"}
+
+
 def test_links_and_devices(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

@@ -289,6 +289,13 @@ def test_misuse(tmp_path: Path) -> None:
     assert all(rule.id == name and rule.gains and rule.remedy for name, rule in RULES.items())
 
 
+def test_names_from_the_file_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    found = scan(written(tmp_path / "a.pkl", b"cos\x1b[2J\nsy\rstem\n."), libraries=False)
+    (one,) = found.findings
+    assert one.message == r"names os\x1b[2J.sy\rstem"
+    assert one.line.isprintable()
+
+
 def test_sarif(tmp_path: Path) -> None:
     """What the standard asks of a run: rules by index, levels of its own, places as URIs."""
     path = written(tmp_path / "a model.bin", pickle.dumps(Bomb(tmp_path / "canary")))

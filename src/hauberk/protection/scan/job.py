@@ -68,6 +68,11 @@ class Part:
         return f"{self.where} at byte {position}" if self.where else f"byte {position}"
 
 
+def plain(text: str) -> str:
+    """Words from a foreign file, without what would steer a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 @dataclass
 class Job:
     """One file that is being looked at.
@@ -75,6 +80,7 @@ class Job:
     Args:
         path: the file's name in findings.
         inspect: looks at a part and returns its kind.
+        mentioned: files beside this one that it takes its numbers from.
     """
 
     path: str
@@ -83,6 +89,7 @@ class Job:
     libraries: bool = True
     findings: list[Finding] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    mentioned: set[str] = field(default_factory=set)
     left: int = 0
 
     def __post_init__(self) -> None:
@@ -90,7 +97,7 @@ class Job:
 
     def find(self, rule: str, where: str, message: str, *, by: str = "hauberk") -> None:
         """Note something; the same thing seen again is noted once."""
-        found = Finding(rule=rule, path=self.path, where=where, message=message, by=(by,))
+        found = Finding(rule=rule, path=self.path, where=plain(where), message=plain(message), by=(by,))
         if found not in self.findings and len(self.findings) < self.limits.findings:
             self.findings.append(found)
 
@@ -101,8 +108,10 @@ class Job:
             message: the finding's own; None for any import in that part that is known to be dangerous.
         """
         for place, one in enumerate(self.findings):
-            same = one.message == message if message is not None else one.rule == "pickle/dangerous-import"
-            if same and one.where.startswith(where):
+            same = (
+                one.message == plain(message) if message is not None else one.rule == "pickle/dangerous-import"
+            )
+            if same and one.where.startswith(plain(where)):
                 self.findings[place] = replace(one, by=tuple(dict.fromkeys((*one.by, by))))
                 return True
         return False

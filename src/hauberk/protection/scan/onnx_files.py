@@ -136,3 +136,5 @@ def _note_place(entry: Window, places: dict[str, None]) -> None:
 def _check_place(place: str, part: Part, job: Job) -> None:
     if leaves_folder(place) or not place.strip():
         job.find("onnx/external-path", part.where, f"weights are to be read from {place[:120]!r}")
+    elif not part.where:
+        job.mentioned.add(place)

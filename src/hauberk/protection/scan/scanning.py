@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hauberk.core.errors import DataError, EnvironmentFailure, IntegrityError
 from hauberk.protection.scan import libraries as scanners
@@ -41,6 +41,7 @@ def scan(path: str | Path, *, limits: Limits | None = None, libraries: bool = Tr
     looked: list[Looked] = []
     findings: list[Finding] = []
     unread: list[Unread] = []
+    mentioned: set[str] = set()
     for name, place in _files(root, findings):
         job = Job(name, limits, inspect, libraries)
         one = _look(place, job)
@@ -48,6 +49,9 @@ def scan(path: str | Path, *, limits: Limits | None = None, libraries: bool = Tr
             looked.append(one)
         findings += job.findings
         unread += job.unread
+        mentioned |= {(PurePosixPath(name).parent / one).as_posix() for one in job.mentioned}
+    # raw numbers beside a model that names them are no unknown kind
+    findings = [one for one in findings if not (one.rule == "unknown/kind" and one.path in mentioned)]
     weight = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     findings.sort(
         key=lambda one: (weight[RULES[one.rule].severity], one.path, one.where, one.rule, one.message)

@@ -65,8 +65,10 @@ def directory_end(source: Window) -> int | None:
         if len(data) - place >= 22:
             count, size, offset, comment = struct.unpack("<HLLH", data[place + 10 : place + 22])
             end = source.size - tail + place
-            fits = size <= end or _FULL in (size, offset)
-            if fits and (count or end == 0 or size == 0) and place + 22 + comment <= len(data):
+            # a large archive's further records, 76 bytes, stand in between
+            starts = (end - size, end - 76 - size)
+            listed = _FULL in (size, offset) or any(source.at(one, 4) == _LISTED for one in starts if one >= 0)
+            if (listed or not count) and place + 22 + comment <= len(data):
                 return end
         place = data.rfind(_END, 0, place)
     return None

@@ -10,10 +10,17 @@ import contextlib
 import importlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from hauberk.core.errors import ConfigError, DependencyMissing, HauberkError, IntegrityError
+from hauberk.core.errors import (
+    ConfigError,
+    DependencyMissing,
+    EnvironmentFailure,
+    HauberkError,
+    IntegrityError,
+)
 
 
 def part(name: str) -> Any:
@@ -32,8 +39,9 @@ def part(name: str) -> Any:
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """It prints warnings to standard output, where our result stands."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    """It prints warnings to standard output, where our result stands, and calls what is deprecated."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
@@ -67,6 +75,7 @@ def wrong_call(what: str) -> Iterator[None]:
     except AttributeError as error:  # it asks every key for its curve
         raise ConfigError(f"{what} is no elliptic-curve key", hint=_CURVES) from error
     except Exception as error:
+        _refuse_network(error)
         text = _first(error)
         if "nsupported key" in text or "curve" in text:
             raise ConfigError(f"{what} is no key of a supported curve: {text}", hint=_CURVES) from error
@@ -92,10 +101,17 @@ def broken_signature(what: str) -> Iterator[None]:
     except (HauberkError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
+        _refuse_network(error)
         reason = _first(error)
         if type(error).__name__ == "InvalidSignature":
             reason = "it was made with another key, or changed afterwards"
         raise IntegrityError(f"{what} does not hold: {reason}") from error
+
+
+def _refuse_network(error: BaseException) -> None:
+    """Sigstore asks servers; one that does not answer says nothing about a key or a signature."""
+    if type(error).__module__.partition(".")[0] in ("requests", "urllib3", "tuf", "socket"):
+        raise EnvironmentFailure(f"Sigstore could not be reached: {_first(error)}") from error
 
 
 def _first(error: BaseException) -> str:

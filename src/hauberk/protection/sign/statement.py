@@ -200,6 +200,8 @@ def _check_material(material: Any) -> None:
     for one in certificates:
         _keys(one, {"rawBytes"}, "a certificate")
         _decoded(one["rawBytes"], "a certificate")
+    if len({one["rawBytes"] for one in certificates}) < len(certificates):
+        raise DataError("a certificate stands in it twice")
 
 
 def certificates_of(bundle: Mapping[str, Any]) -> list[bytes]:

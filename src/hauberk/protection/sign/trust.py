@@ -92,9 +92,34 @@ class Authority:
             subject = chain[0].subject.rfc4514_string()
             for one in chain:
                 _check_dates(one.not_valid_before_utc, one.not_valid_after_utc, present)
+                _check_issued(one, [*chain, *self._own()])
         except ValueError as error:
             raise IntegrityError(f"the signer's certificate cannot be read: {str(error)[:120]}") from error
         return f"{subject}, certified by {chain[0].issuer.rfc4514_string()}"
+
+    def _own(self) -> list[Any]:
+        from cryptography import x509
+
+        return [
+            one
+            for path in self.certificates
+            for one in x509.load_pem_x509_certificates(Path(path).read_bytes())
+        ]
+
+
+def _check_issued(certificate: Any, issuers: list[Any]) -> None:
+    """No certificate is carried along that nobody looked at: each was issued by one of these."""
+    from cryptography.exceptions import InvalidSignature
+
+    for issuer in issuers:
+        try:
+            certificate.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return
+    raise IntegrityError(
+        f"the certificate of {certificate.subject.rfc4514_string()} was issued by nobody who is known here"
+    )
 
 
 def _check_dates(begin: datetime, end: datetime, present: datetime) -> None:

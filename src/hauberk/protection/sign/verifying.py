@@ -161,7 +161,8 @@ def _hashed(root: Path, listed: Listed) -> dict[str, str]:
     if (listed.method, listed.algorithm) == ("files", "sha256"):
         return digests(files)
     hashing = library.part("hashing").Config()
-    algorithm = "blake2" if listed.algorithm == "blake2b" else listed.algorithm  # it writes one and reads the other
+    # it writes the one name and reads only the other
+    algorithm = "blake2" if listed.algorithm == "blake2b" else listed.algorithm
     with library.broken_signature(f"the signature of {root}"):
         if listed.method == "shards":
             hashing.use_shard_serialization(
