@@ -1,7 +1,7 @@
 """Makes the vectors of docs/spec/sealed-model.md: ``python tests/protection/seal/make_vectors.py``.
 
-Everything comes from fixed seeds but the hybrid stanza, whose shares the library draws itself: that vector's header
-is another each time, its body the same.
+Everything comes from fixed seeds but the hybrid stanza, whose shares the library draws itself: that vector's
+header is another each time, its body the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A second reader of sealed models: slow, obvious, written from docs/spec/sealed-model.md and the specifications
-that it names. It shares no code with the package and reads everything into memory.
+"""A second reader of sealed models: slow, obvious, written from docs/spec/sealed-model.md and what it
+names. It shares no code with the package and reads everything into memory.
 
-Of ``cryptography`` it takes primitives only: AES-GCM, ChaCha20-Poly1305, X25519, ML-KEM, scrypt. HKDF, HPKE, Bech32,
-FLOE and the header are spelt out.
+Of ``cryptography`` it takes primitives only: AES-GCM, ChaCha20-Poly1305, X25519, ML-KEM, scrypt. HKDF, HPKE,
+Bech32, FLOE and the header are spelt out.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def read(data: bytes, identity: str) -> tuple[dict[str, bytes], list[str]]:
     demand(hmac.digest(hkdf256(key, b"", b"header"), covered, "sha256") == mac, "MAC")
     body = data[start:]
     demand(body[:16] == b"hauberk-sealed/1", "body")
-    segment, index_size, body_size = (int.from_bytes(body[a:b], "big") for a, b in ((48, 52), (52, 56), (56, 64)))
+    segment, index_size, body_size = (
+        int.from_bytes(body[a:b], "big") for a, b in ((48, 52), (52, 56), (56, 64))
+    )
     demand(64 <= segment <= 2**24 and index_size <= 2**26 and body_size == len(body), "sizes")
 
     def message(number: int, at: int, size: int) -> tuple[bytes, bytes, int]:

@@ -31,8 +31,6 @@ def check_recipients(recipients: Sequence[Recipient], *, mixed: bool = False) ->
     """
     if not recipients:
         raise ConfigError("nobody could open it: name at least one recipient")
-    if len(recipients) > MOST_RECIPIENTS:
-        raise ConfigError(f"{len(recipients)} recipients, at most {MOST_RECIPIENTS} fit")
     check_kinds([one.kind for one in recipients], mixed=mixed)
     prints = [fingerprint(one) for one in recipients]
     if len(set(prints)) != len(prints):
@@ -42,6 +40,8 @@ def check_recipients(recipients: Sequence[Recipient], *, mixed: bool = False) ->
 def check_kinds(kinds: Iterable[str], *, mixed: bool) -> None:
     """The part of ``check_recipients`` that needs no keys."""
     found = list(kinds)
+    if len(found) > MOST_RECIPIENTS:
+        raise ConfigError(f"{len(found)} recipients, at most {MOST_RECIPIENTS} fit")
     if passphrase.KIND in found and len(found) > 1:
         raise ConfigError("a passphrase stands alone: who knows it could read a file that others vouch for")
     if not mixed and {hybrid.KIND, x25519.KIND} <= set(found):

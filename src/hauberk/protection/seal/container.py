@@ -11,7 +11,7 @@ import hmac
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,19 +148,26 @@ class Unlocked:
         self.key = file.file_key(identities)
         self._messages: dict[int, Decryption] = {}
         self._tags: Sequence[bytes] = ()
-        preamble = file.preamble
-        with file.distrusted():
-            place = places(preamble.floe, [preamble.index_bytes])[0]
-            if place.at + preamble.floe.message_bytes(place.size) > preamble.body_bytes:
-                raise IntegrityError("the index is said to be larger than the file")
-            self.index = Index.from_bytes(self.text(place))
-            sizes = self.index.sizes(preamble.index_bytes)
-            if body_bytes(preamble.floe, sizes) != preamble.body_bytes:
-                raise IntegrityError("the sizes in the index are not those of the file")
-            self._tags = self.index.tags
-        found = places(preamble.floe, sizes)
+        try:
+            with file.distrusted():
+                self.index, found = self._read_index()
+        except BaseException:
+            self.wipe()
+            raise
+        self._tags = self.index.tags
         self.files = found[1 : 1 + len(self.index.files)]
         self.tensors = found[1 + len(self.index.files) :]
+
+    def _read_index(self) -> tuple[Index, list[Place]]:
+        preamble = self.file.preamble
+        first = places(preamble.floe, [preamble.index_bytes])[0]
+        if first.at + preamble.floe.message_bytes(first.size) > preamble.body_bytes:
+            raise IntegrityError("the index is said to be larger than the file")
+        index = Index.from_bytes(self.text(first))
+        sizes = index.sizes(preamble.index_bytes)
+        if body_bytes(preamble.floe, sizes) != preamble.body_bytes:
+            raise IntegrityError("the sizes in the index are not those of the file")
+        return index, places(preamble.floe, sizes)
 
     def wipe(self) -> None:
         """Forget the keys."""
@@ -193,7 +200,7 @@ class Unlocked:
 
     def pour(
         self, messages: Iterable[Place], target: Target | None = None, *, threads: int = 2
-    ) -> Iterator[tuple[Piece, memoryview]]:
+    ) -> Generator[tuple[Piece, memoryview]]:
         """Decrypt messages on several threads; what has been verified comes in order.
 
         Args:

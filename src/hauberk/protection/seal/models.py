@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -87,6 +87,8 @@ def open_model(
         UnsupportedModel: weights that do not fit the architecture.
 
     Cost: memory for the network and a few segments.
+
+    Limits: parameters that the network shares between layers are opened as separate ones of equal values.
     """
     with SealedFile(path) as file, Unlocked(file, identities) as unlocked:
         manifest, files = manifest_of(unlocked)
@@ -122,7 +124,7 @@ def _evidence(unlocked: Unlocked, manifest: Manifest, files: Mapping[str, bytes]
         return tuple(found[one] for one in listed)
 
 
-def _empty(entries: Iterable[TensorEntry]) -> dict[str, Tensor]:
+def _empty(entries: Sequence[TensorEntry]) -> dict[str, Tensor]:
     """Tensors whose memory has not been written to: until then it costs nothing."""
     unknown = sorted({one.dtype for one in entries} - _DTYPES.keys())
     if unknown:

@@ -124,9 +124,12 @@ def opened(path: Path) -> Iterator[Source]:
         manifest.check(name, len(files[name]), hashlib.sha256(files[name]).hexdigest())
     with _file(path, WEIGHTS) as descriptor:
         size = os.fstat(descriptor).st_size
+        listed = manifest.document["files"][WEIGHTS]["size_bytes"]
+        if size != listed:
+            raise IntegrityError(f"{path / WEIGHTS} has {size} bytes instead of {listed}: truncated or changed")
         header = _weights_header(descriptor, size, path / WEIGHTS)
         if size != len(header.prefix) + header.data_bytes:
-            raise IntegrityError(f"{path / WEIGHTS} is longer or shorter than its header says")
+            raise DataError(f"{path / WEIGHTS} is longer or shorter than its header says")
         yield Source(path, manifest, files, header, descriptor)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,11 +132,14 @@ def reseal(
     check_settings(1 << 20, threads)
     with SealedFile(path) as file, Unlocked(file, identities) as unlocked:
         manifest, files = manifest_of(unlocked)
-        content = Content(files, unlocked.index.weights, _refill(unlocked, threads))
-        with age.new_file_key(random) as file_key:
-            head = write_header(file_key, recipients, random)
-            segment_bytes = file.preamble.segment_bytes
-            size = write(file.path, head, file_key, content, _nothing, segment_bytes, threads, random)
+        with (
+            closing(unlocked.pour(unlocked.tensors, threads=threads)) as texts,
+            age.new_file_key(random) as key,
+        ):
+            content = Content(files, unlocked.index.weights, _refill(texts))
+            head = write_header(key, recipients, random)
+            segment_bytes = file.preamble.segment_bytes  # as before, so that the portions fit
+            size = write(file.path, head, key, content, _nothing, segment_bytes, threads, random)
         return Rewrapped(
             path=file.path,
             size_bytes=size,
@@ -165,9 +169,8 @@ def _body(file: SealedFile) -> Iterator[tuple[int, bytes]]:
         yield at, file.read(file.header.size + at, min(_COPY_BYTES, total - at))
 
 
-def _refill(unlocked: Unlocked, threads: int) -> Callable[[list[Piece], memoryview], None]:
+def _refill(texts: Iterator[tuple[Piece, memoryview]]) -> Callable[[list[Piece], memoryview], None]:
     """The tensors of an open file, portion by portion, in the same portions."""
-    texts = unlocked.pour(unlocked.tensors, threads=threads)
 
     def fill(batch: list[Piece], out: memoryview) -> None:
         at = 0
