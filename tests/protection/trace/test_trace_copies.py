@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -172,7 +173,39 @@ def test_another_architecture_and_a_new_head(plain: Classifier, copies: list[Cla
     leaked[last] = torch.zeros(3, 64)
     assert accused(leaked, plain) == {"Ward 1"}  # another head was put on
     with pytest.raises(UnsupportedModel, match="another architecture"):
-        accused({f"x.{name}": one for name, one in leaked.items()}, plain)
+        accused({name: torch.zeros(5, 5) for name in leaked}, plain)
+
+
+def disguised(weights: Weights) -> Weights:
+    """The digits' network with channels permuted and rescaled; it answers as before, and names are gone."""
+    generator = torch.Generator().manual_seed(6)
+    w = {name: one.clone() for name, one in weights.items()}
+    layers = ["0", "3", "7", "9"]
+    for layer, after in itertools.pairwise(layers):
+        order = torch.randperm(len(w[f"{layer}.bias"]), generator=generator)
+        scale = (torch.rand(len(order), generator=generator) * 2 - 1).exp()
+        for name in (f"{layer}.weight", f"{layer}.bias"):
+            w[name] = w[name][order] * scale.view(-1, *[1] * (w[name].ndim - 1))
+        following = w[f"{after}.weight"]
+        blocks = following.view(len(following), len(order), -1)[:, order] / scale[:, None]
+        w[f"{after}.weight"] = blocks.reshape(following.shape)
+    return w
+
+
+def test_channels_permuted_rescaled_and_renamed(
+    plain: Classifier, copies: list[Classifier], digits: Dataset
+) -> None:
+    mixed = averaged([one.weights() for one in copies])
+    hidden = disguised(mixed)
+    answers = []
+    for weights in (mixed, hidden):
+        model = Issuer(plain, KEY).copy_for("Ward 1")
+        model.module.load_state_dict(weights)
+        answers.append(model(digits.images))
+    assert torch.allclose(*answers, rtol=1e-3, atol=1e-3)
+    found = accused({f"t{place}": one for place, one in enumerate(hidden.values())}, plain)
+    assert found
+    assert found <= set(GUILTY)
 
 
 def test_numbers_that_are_none_are_left_out(plain: Classifier, copies: list[Classifier]) -> None:

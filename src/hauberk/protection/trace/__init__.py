@@ -5,6 +5,7 @@
     carriers    which weights carry which position
     register    to whom copies were issued
     issuing     a recipient's copy
+    aligning    permuted and rescaled tensors put back in order
     reading     what a leaked model says in each position
     accusing    whom that points at, and how likely it would point at an innocent one
 

@@ -21,10 +21,11 @@ from torch import Tensor
 from hauberk.core.errors import UnsupportedModel
 from hauberk.crypto.secret import Secret
 from hauberk.models import Classifier
+from hauberk.protection.trace.aligning import located
 from hauberk.protection.trace.carriers import Carrier, carriers, marked_tensors
 from hauberk.protection.trace.code import CodePlan, Floats
 
-_ENOUGH = 0.25  # of the marked weights must be there with their names and shapes
+_ENOUGH = 0.25  # of the marked weights must be there
 _QUIET = 1.0  # noise below the mark's own size is not told apart from it
 _FAR = 3.0  # times the noise: beyond, a weight was moved by something else
 
@@ -53,24 +54,24 @@ def read_word(
         leaked: its weights by name.
 
     Raises:
-        UnsupportedModel: too few of the marked tensors are there with their shapes.
+        UnsupportedModel: too few of the marked tensors are there, by name or by shape.
     """
     weights = marked_tensors(original)
-    there = {name for name, one in weights.items() if name in leaked and leaked[name].shape == one.shape}
+    there = located(leaked, weights)
     counts = {name: one.numel() for name, one in weights.items()}
     found = sum(counts[name] for name in there) / sum(counts.values())
     if found < _ENOUGH:
         lacking = next(name for name in weights if name not in there)
         raise UnsupportedModel(
             "the leaked model has another architecture than the original: only "
-            f"{found:.0%} of the marked weights are there with their names and shapes; the first that is "
-            f"not is {lacking} {tuple(weights[lacking].shape)}",
+            f"{found:.0%} of the marked weights are there; the first that are not: {lacking} "
+            f"{tuple(weights[lacking].shape)}",
             found=found,
         )
     total, mass = np.zeros(plan.length), np.zeros(plan.length)
     for one in carriers(weights, key, model=original.digest, length=plan.length, strength=strength):
         if one.name in there:
-            values, trust = _read_tensor(leaked[one.name].detach().cpu(), weights[one.name], one)
+            values, trust = _read_tensor(there[one.name], weights[one.name].double(), one)
             where = one.positions.flatten().numpy()
             total += np.bincount(where, (values * trust).flatten().numpy(), plan.length)
             mass += np.bincount(where, trust.flatten().numpy(), plan.length)
@@ -80,7 +81,6 @@ def read_word(
 
 def _read_tensor(leaked: Tensor, original: Tensor, carrier: Carrier) -> tuple[Tensor, Tensor]:
     """Each weight's bit with its noise, and how far to trust it: one over the noise's variance."""
-    leaked, original = leaked.double(), original.double()
     says = carrier.signs != 0
     says &= leaked.isfinite() & (leaked != 0)
     moved = torch.where(says, (leaked - original) / carrier.amplitude, 0.0)
