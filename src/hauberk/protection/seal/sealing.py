@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import deque
@@ -202,7 +203,7 @@ def write(
     total = len(head) + preamble.body_bytes
     try:
         with file_aside(out) as descriptor:
-            _reserve(descriptor, total)
+            _check_space(descriptor, total)
             write_exactly(descriptor, 0, head + preamble.packed())
             writer = _Writer(descriptor, len(head), messages, threads)
             for place, data in zip(where[:files], [text, *content.files.values()], strict=True):
@@ -220,10 +221,11 @@ def _encryption(preamble: Preamble, file_key: Secret, number: int, random: Rando
         return preamble.floe.encryption(key, preamble.bound(number), random=random)
 
 
-def _reserve(descriptor: int, size: int) -> None:
-    """So that a full disk is noticed before the work, where the system can tell."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
+def _check_space(descriptor: int, size: int) -> None:
+    """So that a full disk is noticed before the work; space is not reserved, which would cost a second pass."""
+    disk = os.fstatvfs(descriptor)
+    if disk.f_bavail * disk.f_frsize < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _from(data: bytes) -> Fill:
