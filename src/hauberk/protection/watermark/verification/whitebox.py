@@ -99,7 +99,11 @@ class _Replaced(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func in _ABSOLUTE or (func in _FROM_BELOW and [*args[1:], *named.values()] in ([0], [0, None])):
             return args[0].abs()
         if func in _POOLS:
-            kernel, stride, padding, _dilation, ceil = *args[1:], *([], 0, 1, False)[len(args) - 2 :]
+            settings: list[Any] = [
+                *args[1:],
+                *([], 0, 1, False)[len(args) - 2 :],
+            ]  # what is left out, as torch has it
+            kernel, stride, padding, _dilation, ceil = settings
             mean = _POOLS[func](args[0], kernel, stride or kernel, padding, ceil, True)
             return mean, torch.zeros_like(mean, dtype=torch.int64)
         return func(*args, **named)
