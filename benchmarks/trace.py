@@ -93,7 +93,7 @@ def noised(size: float) -> Callable[[Weights], Weights]:
 
 
 def disguised(weights: Weights) -> Weights:
-    """Channels permuted and rescaled so that the answers stay, and no names."""
+    """Channels permuted and rescaled so that the answers stay."""
     generator = torch.Generator().manual_seed(SEED)
     made = dict(weights)
     for layer, after in itertools.pairwise(("0", "3", "7", "9")):
