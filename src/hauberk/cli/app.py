@@ -26,7 +26,18 @@ _VERBS = {
     "certify": "show for which samples no attack can succeed",
     "detect": "measure what a detector of adversarial inputs is worth",
     "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
+    "obfuscate": "permute, rescale and rename a model's weights with a key, and back",
+    "trace": "give every recipient a copy of his own, and find who leaked one",
+    "watermark": "mark a model as one's own, and find the mark again",
+    "keygen": "make a key for opening sealed models",
+    "seal": "encrypt a model package for its recipients",
+    "open": "check a sealed model, or turn it into a package again",
+    "rewrap": "change who can open a sealed model",
+    "inspect": "show what a sealed model tells without a key",
     "report": "turn evidence into an HTML report",
+    "sign": "sign every file of a model package",
+    "verify": "check a package against its signature",
+    "scan": "look for what could run code in foreign model files",
     "info": "show what a model package is",
 }
 

@@ -50,11 +50,14 @@ def command(
     as_json: bool,
 ) -> None:
     """Bring in a model: Keras (.h5, .keras), ONNX, torch.export (.pt2), or weights (.safetensors, .pt) with a
-    factory. Naming a factory allows its code to run, now and when the package is loaded on this account."""
+    factory. Naming a factory allows its code to run, now and when the package is loaded on this account.
+
+    The file is scanned first (hauberk scan), and refused if anything is found."""
     from hauberk.core.errors import ConfigError
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import save
     from hauberk.models.importing import import_model
+    from hauberk.protection.scan.importing import import_scanned
 
     refuse_overwrite(out, force=force)
     if (mean is None) != (std is None):
@@ -68,18 +71,18 @@ def command(
     limits = _numbers(bounds, "--bounds", float)
     if len(limits) != 2:
         raise ConfigError(f"--bounds takes LOW,HIGH, got '{bounds}'")
-    imported = import_model(
-        file,
-        factory=factory,
-        args=parsed,
-        input_shape=tuple(_numbers(input_shape, "--input-shape", int)) if input_shape else None,
-        labels=labels.split(",") if labels else None,
-        bounds=(limits[0], limits[1]),
-        normalization=(_numbers(mean, "--mean", float), _numbers(std, "--std", float))
+    options: dict[str, Any] = {
+        "factory": factory,
+        "args": parsed,
+        "input_shape": tuple(_numbers(input_shape, "--input-shape", int)) if input_shape else None,
+        "labels": labels.split(",") if labels else None,
+        "bounds": (limits[0], limits[1]),
+        "normalization": (_numbers(mean, "--mean", float), _numbers(std, "--std", float))
         if mean and std
         else None,
-        outputs=outputs,
-    )
+        "outputs": outputs,
+    }
+    imported = import_scanned(file, lambda path: import_model(path, **options))
     package = save(imported.classifier, out, overwrite=force)
     result = imported.evidence.result
     if as_json:

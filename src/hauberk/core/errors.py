@@ -5,6 +5,7 @@
     │   └── UnknownName                     a misspelt key, option or method
     ├── DataError (ValueError)              fix the input                       exit 2
     ├── IntegrityError                      do not trust it                     exit 1
+    │   └── NoIdentityMatched               sealed for somebody else
     ├── AccessDenied (PermissionError)      ask somebody who may                exit 1
     ├── PolicyViolation                     the policy forbids it               exit 1
     ├── BudgetExceeded                      the budget is spent                 exit 1
@@ -55,6 +56,10 @@ class IntegrityError(HauberkError):
     """Bytes are not what was recorded: a digest, signature, tag or chain does not verify."""
 
     exit_code = 1
+
+
+class NoIdentityMatched(IntegrityError):
+    """None of the identities opens a sealed file: another key is needed, or the file was changed."""
 
 
 class AccessDenied(HauberkError, PermissionError):

@@ -40,6 +40,13 @@ KINDS = (
     "detection",
     "cleansing",
     "sweep",
+    "sealing",
+    "trace",
+    "signing",
+    "scan",
+    "obfuscation",
+    "watermark",
+    "watermark-verification",
 )
 
 

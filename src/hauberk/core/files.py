@@ -66,6 +66,31 @@ def write_atomic(path: str | Path, data: bytes, *, mode: int = 0o644) -> Path:
 
 
 @contextmanager
+def file_aside(path: str | Path, *, mode: int = 0o644) -> Iterator[int]:
+    """Give a descriptor to write to; when the block ends without error the file takes the place of ``path``.
+
+    Raises:
+        EnvironmentFailure: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    with machine_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            try:
+                yield handle
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.chmod(aside, mode)
+            os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        _fsync_directory(path.parent)
+
+
+@contextmanager
 def directory_aside(path: str | Path) -> Iterator[Path]:
     """Give a folder to fill; when the block ends without error it takes the place of ``path``.
 

@@ -440,6 +440,12 @@ ENGLISH: dict[str, str] = {
     "kind.extraction": "extraction",
     "kind.membership": "membership inference",
     "kind.inversion": "inversion",
+    "kind.scan": "scan before import",
+    "kind.sealing": "sealing",
+    "kind.signing": "signing",
+    "kind.obfuscation": "obfuscation",
+    "kind.watermark": "watermark",
+    "kind.watermark-verification": "search for a watermark",
     # glossary
     "glossary.heading": "Terms",
     "glossary.clean": "Clean accuracy",

@@ -414,6 +414,12 @@ CHINESE: dict[str, str] = {
     "kind.extraction": "模型窃取",
     "kind.membership": "成员推断",
     "kind.inversion": "模型反演",
+    "kind.scan": "导入前扫描",
+    "kind.sealing": "加密封装",
+    "kind.signing": "签名",
+    "kind.obfuscation": "混淆",
+    "kind.watermark": "水印",
+    "kind.watermark-verification": "水印检验",
     # glossary
     "glossary.heading": "术语",
     "glossary.clean": "干净样本准确率",

@@ -1,0 +1,48 @@
+"""age v1 headers: one file key, wrapped for any number of readers (c2sp.org/age).
+
+    keys          generating keys, reading key files
+    bech32        how keys are written
+    header        the text of a header, strictly
+    hybrid        ML-KEM-768 with X25519: safe against a quantum computer too (the default)
+    x25519        elliptic curves alone
+    passphrase    scrypt
+    wrapping      a header for recipients, a file key for an identity
+
+Keys and headers are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works there. The
+payload that follows a header in an age file is not read here; a sealed model has a body of its own.
+"""
+
+from __future__ import annotations
+
+from hauberk.crypto.age.header import Header, Stanza
+from hauberk.crypto.age.keys import (
+    Identity,
+    Recipient,
+    fingerprint,
+    generate,
+    parse_identity,
+    parse_recipient,
+    read_identities,
+    read_recipients,
+    write_key,
+)
+from hauberk.crypto.age.passphrase import Passphrase
+from hauberk.crypto.age.wrapping import new_file_key, unwrap, wrap
+
+__all__ = [
+    "Header",
+    "Identity",
+    "Passphrase",
+    "Recipient",
+    "Stanza",
+    "fingerprint",
+    "generate",
+    "new_file_key",
+    "parse_identity",
+    "parse_recipient",
+    "read_identities",
+    "read_recipients",
+    "unwrap",
+    "wrap",
+    "write_key",
+]

@@ -1,0 +1,131 @@
+"""Hybrid recipients: ML-KEM-768 and X25519 together, so that both must be broken to read.
+
+What is sealed today may be copied today and read once a quantum computer exists; weights outlive the
+keys of their time. The two are combined as in X-Wing and used through HPKE.
+
+Source: c2sp.org/age, section The MLKEM768-X25519 recipient type; RFC 9180; draft-ietf-hpke-pq.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from hauberk.core.errors import DataError
+from hauberk.crypto.age import bech32
+from hauberk.crypto.age.header import Stanza, decode, encode, refused
+from hauberk.crypto.age.x25519 import BODY_BYTES
+from hauberk.crypto.secret import Random, Secret
+
+KIND = "mlkem768x25519"
+
+_MLKEM_PUBLIC = 1184
+_MLKEM_SHARE = 1088
+_PUBLIC = _MLKEM_PUBLIC + 32
+_SHARE = _MLKEM_SHARE + 32
+_INFO = b"age-encryption.org/mlkem768x25519"
+
+
+def _suite() -> hpke.Suite:
+    return hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+
+
+@dataclass(frozen=True)
+class HybridRecipient:
+    """A public key, ``age1pq1…``: 1184 bytes of ML-KEM-768 and 32 of X25519."""
+
+    PREFIX: ClassVar[str] = "age1pq"
+    kind: ClassVar[str] = KIND
+    public: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.public) != _PUBLIC:
+            raise DataError(f"a hybrid public key has {_PUBLIC} bytes, got {len(self.public)}")
+
+    def __str__(self) -> str:
+        return bech32.encode(self.PREFIX, self.public)
+
+    def wrap(self, file_key: Secret, *, random: Random = os.urandom) -> Stanza:
+        """The file key for whoever has the identity.
+
+        Args:
+            random: not used: the library draws the shares of ML-KEM itself.
+
+        Raises:
+            DataError: bytes that are no public key.
+        """
+        try:
+            public = hpke.MLKEM768X25519PublicKey(
+                MLKEM768PublicKey.from_public_bytes(self.public[:_MLKEM_PUBLIC]),
+                X25519PublicKey.from_public_bytes(self.public[_MLKEM_PUBLIC:]),
+            )
+            sealed = _suite().encrypt(file_key, public, info=_INFO)
+        except ValueError as error:
+            raise DataError(f"a hybrid public key is not one: {error}") from None
+        return Stanza((KIND, encode(sealed[:_SHARE])), sealed[_SHARE:])
+
+
+@dataclass(frozen=True, repr=False)
+class HybridIdentity:
+    """A secret key, ``AGE-SECRET-KEY-PQ-1…``: a seed from which both secret keys are made."""
+
+    PREFIX: ClassVar[str] = "AGE-SECRET-KEY-PQ-"
+    kind: ClassVar[str] = KIND
+    secret: Secret
+
+    def __post_init__(self) -> None:
+        if len(self.secret) != 32:
+            raise DataError(f"a hybrid secret key has 32 bytes, got {len(self.secret)}")
+
+    def __repr__(self) -> str:
+        return f"HybridIdentity({str(self.recipient)[:24]}…)"
+
+    def _keys(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
+        with Secret(hashlib.shake_256(self.secret).digest(96)) as seeds:
+            return (
+                MLKEM768PrivateKey.from_seed_bytes(seeds[:64]),
+                X25519PrivateKey.from_private_bytes(seeds[64:]),
+            )
+
+    @property
+    def recipient(self) -> HybridRecipient:
+        mlkem, curve = self._keys()
+        return HybridRecipient(mlkem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw())
+
+    def written(self) -> str:
+        """The line that goes into a key file."""
+        return bech32.encode(self.PREFIX, self.secret)
+
+    def wipe(self) -> None:
+        self.secret.wipe()
+
+    def unwrap(self, stanza: Stanza) -> Secret | None:
+        """The file key, or None where the stanza is another's.
+
+        Raises:
+            IntegrityError: a hybrid stanza that is malformed.
+        """
+        if stanza.kind != KIND:
+            return None
+        if len(stanza.arguments) != 2:
+            raise refused("a hybrid stanza has two arguments")
+        share = decode(stanza.arguments[1])
+        if len(share) != _SHARE or len(stanza.body) != BODY_BYTES:
+            raise refused("a hybrid stanza has the wrong length")
+        mlkem, curve = self._keys()
+        try:  # HPKE reports a share of low order as a wrong key; age tells the two apart
+            curve.exchange(X25519PublicKey.from_public_bytes(share[_MLKEM_SHARE:]))
+        except ValueError:
+            raise refused("an X25519 share of low order") from None
+        secret = hpke.MLKEM768X25519PrivateKey(mlkem, curve)
+        try:
+            return Secret(_suite().decrypt(share + stanza.body, secret, info=_INFO))
+        except InvalidTag:
+            return None

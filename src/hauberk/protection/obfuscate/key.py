@@ -1,0 +1,162 @@
+"""The owner's key: 32 bytes, from which every choice follows, for each model and each use anew.
+
+Nothing here depends on the version of a random number library: permutations are sorted SHAKE-256 words, so that
+what is obfuscated today can be reversed in ten years.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hauberk.core.errors import ConfigError, DataError
+from hauberk.core.files import read_bytes, refuse_overwrite, write_atomic
+from hauberk.crypto.derive import KEY_BYTES, hkdf_sha256
+from hauberk.crypto.floe import HEADER_BYTES, SEGMENT_OVERHEAD, Floe
+from hauberk.crypto.secret import Secret
+
+_USE = b"hauberk/obfuscation/1/"
+_FLOE = Floe(segment_bytes=1 << 20)
+_TEXT_BYTES = 2 * KEY_BYTES  # as hexadecimal digits
+
+
+class Key:
+    """An obfuscation key.
+
+    Args:
+        secret: 32 bytes, uniformly random.
+
+    Raises:
+        ConfigError: another number of bytes.
+    """
+
+    def __init__(self, secret: bytes | bytearray) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ConfigError(f"an obfuscation key has {KEY_BYTES} bytes, got {len(secret)}")
+        self._secret = Secret(secret)
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+    @classmethod
+    def new(cls, path: str | Path) -> Key:
+        """A fresh key, written to ``path`` as hexadecimal digits that only this user may read.
+
+        Raises:
+            ConfigError: something is there already.
+        """
+        refuse_overwrite(path, force=False)
+        secret = os.urandom(KEY_BYTES)
+        write_atomic(path, secret.hex().encode() + b"\n", mode=0o600)
+        return cls(secret)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Key:
+        """The key in a file: 32 bytes, or 64 hexadecimal digits.
+
+        Raises:
+            DataError: there is no such file, or it holds something else.
+        """
+        data = read_bytes(path, what="obfuscation key")
+        if len(data) == KEY_BYTES:
+            return cls(data)
+        text = data.strip()
+        if len(text) == _TEXT_BYTES:
+            try:
+                return cls(bytes.fromhex(text.decode("ascii")))
+            except ValueError:  # not hexadecimal, not ASCII
+                pass
+        raise DataError(
+            f"{path} holds {len(data)} bytes; an obfuscation key is {KEY_BYTES} bytes or "
+            f"{_TEXT_BYTES} hexadecimal digits",
+            hint="hauberk obfuscate … --new-key --key FILE makes one",
+        )
+
+    def of_model(self, digest: str) -> ModelKey:
+        """What the key means for the model of this digest."""
+        return ModelKey(hkdf_sha256(self._secret, info=_USE + b"model", salt=digest.encode()))
+
+
+class ModelKey:
+    """Choices for one model; the same labels give the same choices."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "ModelKey(…)"
+
+    def _derived(self, label: str) -> Secret:
+        return hkdf_sha256(self._secret, info=_USE + label.encode())
+
+    @property
+    def commitment(self) -> str:
+        """64 hexadecimal digits that fit this key and model only, and tell nothing of the key."""
+        return self._derived("commitment").hex()
+
+    def words(self, label: str, count: int) -> NDArray[np.uint64]:
+        """Uniform 64-bit words ``(count,)``."""
+        with self._derived(label) as seed:
+            return np.frombuffer(hashlib.shake_256(seed).digest(8 * count), dtype="<u8").astype(np.uint64)
+
+    def order(self, label: str, size: int) -> Tensor:
+        """A uniform permutation, int64 ``(size,)``."""
+        return torch.from_numpy(np.argsort(self.words(label, size), kind="stable").astype(np.int64))
+
+    def whole(self, label: str, count: int, below: int) -> Tensor:
+        """Uniform whole numbers in [0, ``below``), int64 ``(count,)``."""
+        return torch.from_numpy((self.words(label, count) % np.uint64(below)).astype(np.int64))
+
+    def seal(self, text: bytes) -> bytes:
+        """A FLOE message; the same text gives the same message.
+
+        Its IV and nonces follow from the text by a key of their own, so that no two texts share them.
+        """
+        with self._derived("nonces") as own:
+            stream = hashlib.shake_256(hmac.digest(own, text, "sha256"))
+        taken = 0
+
+        def random(count: int) -> bytes:
+            nonlocal taken
+            taken += count
+            return stream.digest(taken)[-count:]
+
+        out = bytearray(_FLOE.message_bytes(len(text)))
+        with self._derived("recovery") as key:
+            message = _FLOE.encryption(key, _USE, random=random)
+        out[:HEADER_BYTES] = message.header
+        count, step = _FLOE.segments(len(text)), _FLOE.text_bytes
+        view = memoryview(out)[HEADER_BYTES:]
+        for place in range(count):
+            piece = memoryview(text)[place * step : (place + 1) * step]
+            start = place * _FLOE.segment_bytes
+            target = view[start : start + len(piece) + SEGMENT_OVERHEAD]
+            message.segment(place, piece, target, last=place == count - 1)
+        message.wipe()
+        return bytes(out)
+
+    def open(self, sealed: bytes) -> bytes:
+        """The text of a message.
+
+        Raises:
+            IntegrityError: it was sealed by another key or for another model, or it was changed.
+        """
+        with self._derived("recovery") as key:
+            message = _FLOE.decryption(key, _USE, sealed[:HEADER_BYTES])
+        body = memoryview(sealed)[HEADER_BYTES:]
+        count = max(1, -(-len(body) // _FLOE.segment_bytes))
+        text = bytearray(max(0, len(body) - SEGMENT_OVERHEAD * count))
+        for place in range(count):
+            piece = body[place * _FLOE.segment_bytes : (place + 1) * _FLOE.segment_bytes]
+            start = place * _FLOE.text_bytes
+            target = memoryview(text)[start : start + max(0, len(piece) - SEGMENT_OVERHEAD)]
+            message.segment(place, piece, target, last=place == count - 1)
+        message.wipe()
+        return bytes(text)

@@ -1,0 +1,135 @@
+"""Who signs: a key, a key with certificates, a key in a PKCS#11 token, or an identity at Sigstore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hauberk.core.errors import ConfigError, DataError
+from hauberk.protection.sign import library
+
+
+class Signer(Protocol):
+    """Anything that can configure the library to sign."""
+
+    @property
+    def method(self) -> str: ...
+
+    def configure(self) -> Any:
+        """A ``model_signing.signing.Config`` that is ready to sign."""
+
+
+def _present(path: str | Path, what: str) -> Path:
+    if not Path(path).is_file():
+        raise DataError(f"no {what} at {path}", path=str(path))
+    return Path(path)
+
+
+@dataclass(frozen=True)
+class KeySigner:
+    """A private key in PEM, on P-256, P-384 or P-521.
+
+    Args:
+        password: of an encrypted key.
+
+    Limits:
+        The key is read by the library and stays in this process's memory until it is collected.
+    """
+
+    private_key: str | Path
+    password: bytes | None = field(default=None, repr=False)
+    method = "key"
+
+    def configure(self) -> Any:
+        path = _present(self.private_key, "private key")
+        config = library.part("signing").Config()
+        with library.wrong_call(f"the private key {path}"):
+            # it says that the password is text and hands it on to where bytes are wanted
+            return config.use_elliptic_key_signer(private_key=path, password=self.password)
+
+
+@dataclass(frozen=True)
+class CertificateSigner:
+    """A private key with the certificate of its public one.
+
+    Args:
+        chain: certificates between it and the authority, the nearest first.
+    """
+
+    private_key: str | Path
+    certificate: str | Path
+    chain: tuple[str | Path, ...] = ()
+    method = "certificate"
+
+    def configure(self) -> Any:
+        key = _present(self.private_key, "private key")
+        certificate = _present(self.certificate, "certificate")
+        chain = [_present(one, "certificate") for one in self.chain]
+        config = library.part("signing").Config()
+        with library.wrong_call(f"the private key {key} with the certificate {certificate}"):
+            if not chain:
+                # the library cannot read a chain of none; the signer's own certificate adds nothing
+                chain = [certificate]
+            return config.use_certificate_signer(
+                private_key=key, signing_certificate=certificate, certificate_chain=chain
+            )
+
+
+@dataclass(frozen=True)
+class Pkcs11Signer:
+    """A key that never leaves its token.
+
+    Args:
+        uri: ``pkcs11:token=…;object=…?module-name=…``; a PIN stands in a file it names (``pin-source``).
+        modules: folders with further PKCS#11 modules.
+        certificate: of the key; None signs with the bare key.
+    """
+
+    uri: str
+    modules: tuple[str, ...] = ()
+    certificate: str | Path | None = None
+    chain: tuple[str | Path, ...] = ()
+    method = "pkcs11"
+
+    def __post_init__(self) -> None:
+        if not self.uri.startswith("pkcs11:"):
+            raise ConfigError(f"a PKCS#11 URI starts with 'pkcs11:', got '{self.uri[:20]}'")
+
+    def configure(self) -> Any:
+        config = library.part("signing").Config()
+        with library.wrong_call("the PKCS#11 token"):
+            if self.certificate is None:
+                return config.use_pkcs11_signer(pkcs11_uri=self.uri, module_paths=self.modules)
+            return config.use_pkcs11_certificate_signer(
+                pkcs11_uri=self.uri,
+                signing_certificate=_present(self.certificate, "certificate"),
+                certificate_chain=[_present(one, "certificate") for one in self.chain],
+                module_paths=self.modules,
+            )
+
+
+@dataclass(frozen=True)
+class SigstoreSigner:
+    """An identity that an OpenID provider vouches for; the signature is kept in a public log.
+
+    Args:
+        identity_token: of the provider; None uses the machine's own identity where it has one.
+        trust_config: of a Sigstore of one's own; None for the public one.
+
+    Limits:
+        Needs the network. The identity becomes public for good.
+    """
+
+    identity_token: str | None = field(default=None, repr=False)
+    trust_config: str | Path | None = None
+    method = "sigstore"
+
+    def configure(self) -> Any:
+        config = library.part("signing").Config()
+        with library.wrong_call("the identity"):
+            return config.use_sigstore_signer(
+                identity_token=self.identity_token,
+                use_ambient_credentials=self.identity_token is None,
+                trust_config=_present(self.trust_config, "trust configuration") if self.trust_config else None,
+            )

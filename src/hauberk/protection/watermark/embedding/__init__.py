@@ -1,0 +1,1 @@
+"""Making marks: a marked copy of a model, from a key."""
