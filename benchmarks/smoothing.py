@@ -1,7 +1,7 @@
 """Does `hauberk certify` give a smoothed network the radii that the paper's own procedure gives it?
 
     python benchmarks/defences.py --only gaussian --only smoothing    # makes the network
-    python benchmarks/smoothing.py                                    # ten minutes on one core
+    python benchmarks/smoothing.py                                    # a quarter of an hour on one core
 
 CERTIFY of Cohen, Rosenfeld and Kolter (ICML 2019, section 3.2) is written here a second time, from the paper,
 with SciPy's beta distribution for the bound, and given the same network, images and numbers of copies. Noise is
@@ -24,7 +24,7 @@ from pages import README, put
 
 HERE = Path(__file__).parent
 PACKAGE = Path("runs/defences/smoothing")
-IMAGES = 400
+IMAGES = 100
 SELECT, SAMPLES, ALPHA = 100, 10_000, 0.001
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
 

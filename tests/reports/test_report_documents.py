@@ -14,7 +14,7 @@ from made_evidence import curve, evaluation, history, imported, sample, single, 
 from PIL import Image
 
 from hauberk.core.errors import DataError, UnknownName
-from hauberk.core.evidence import Evidence
+from hauberk.core.evidence import KINDS, Evidence
 from hauberk.reports import render_html, render_json, save_pictures
 from hauberk.reports.words_en import ENGLISH
 from hauberk.reports.words_zh import CHINESE
@@ -165,3 +165,8 @@ def test_evidence_is_left_as_it_was() -> None:
     render_html(life)
     assert [one.to_json() for one in life] == before
     assert replace(life[0]) == life[0]
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_every_kind_of_evidence_has_a_name(words: dict[str, str]) -> None:
+    assert {f"kind.{one}" for one in KINDS} <= words.keys()

@@ -444,6 +444,7 @@ ENGLISH: dict[str, str] = {
     "kind.sealing": "sealing",
     "kind.signing": "signing",
     "kind.obfuscation": "obfuscation",
+    "kind.trace": "tracing",
     "kind.watermark": "watermark",
     "kind.watermark-verification": "search for a watermark",
     # glossary

@@ -418,6 +418,7 @@ CHINESE: dict[str, str] = {
     "kind.sealing": "加密封装",
     "kind.signing": "签名",
     "kind.obfuscation": "混淆",
+    "kind.trace": "泄露溯源",
     "kind.watermark": "水印",
     "kind.watermark-verification": "水印检验",
     # glossary
