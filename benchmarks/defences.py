@@ -363,7 +363,7 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_LEFT, _RIGHT, _LINE, _TOP = 300, 40, 22, 86
+_LEFT, _RIGHT, _LINE, _TOP = 350, 40, 22, 86
 
 
 def draw(result: dict[str, Any], out: Path) -> None:
@@ -373,7 +373,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
     from hauberk.reports.figures import style_sheet
 
     rows = sorted(result["rows"].items(), key=lambda one: -one[1]["adaptive"])
-    width, height = 860, _TOP + _LINE * len(rows) + 30
+    width, height = 910, _TOP + _LINE * len(rows) + 30
     bottom = _TOP + _LINE * len(rows)
 
     def x(value: float) -> float:
