@@ -34,6 +34,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pages import README, put
+
 HERE = Path(__file__).parent
 LAYER = 2048  # a square layer of 16 MiB
 GOALS = {
@@ -228,11 +230,27 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+    text = render(record)
+    put(README, "sealing", text)
+    print(text)
+
+
+def render(record: dict[str, Any]) -> str:
+    """The record as Markdown."""
+    lines = ["| | ratio (range) | goal |", "| --- | ---: | ---: |"]
     for name, one in record["ratios"].items():
-        verdict = f"goal {one['goal']} {'reached' if one['reached'] else 'missed'}"
-        print(f"{name:34} {one['median']:6.2f} ({one['lowest']:.2f}–{one['highest']:.2f}), {verdict}")
+        lines.append(
+            f"| {name} | {one['median']:.2f} ({one['lowest']:.2f}–{one['highest']:.2f}) | {one['goal']} |"
+        )
     for name in ("open_tensors", "open_model", "check"):
-        print(f"peak memory of {name:19} {memory[name]:6.2f} times the tensors")
+        one = record["peak_memory"]
+        lines.append(f"| peak memory of `{name}` in sizes of the tensors | {one[name]:.2f} | {one['goal']} |")
+    lines += ["", "| | GB/s, median |", "| --- | ---: |"]
+    lines += [f"| {name} | {statistics.median(each):.2f} |" for name, each in record["gb_per_s"].items()]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    machine = f"{record['machine']['platform']}, {record['machine']['cores']} cores"
+    lines += ["", f"{record['size_bytes'] / 2**20:.0f} MiB, {record['rounds']} rounds. {versions}; {machine}."]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

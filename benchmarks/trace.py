@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pages import put
 from torch import Tensor
 
 HERE = Path(__file__).parent
@@ -292,13 +293,6 @@ def render(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put_into_page(text: str) -> None:
-    """Between the markers."""
-    before, _, rest = PAGE.read_text("utf-8").partition("<!-- tracing: begin -->\n")
-    _, _, after = rest.partition("<!-- tracing: end -->")
-    PAGE.write_text(f"{before}<!-- tracing: begin -->\n{text}<!-- tracing: end -->{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("runs/mnist/undefended"), help="the package to copy")
@@ -311,7 +305,7 @@ def main() -> None:
     if not options.draw:
         RECORD.write_text(json.dumps(measured(options.model, options.again), indent=1) + "\n", "utf-8")
     text = render(json.loads(RECORD.read_text("utf-8")))
-    put_into_page(text)
+    put(PAGE, "tracing", text)
     print(text)
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pages import put
 from torch import Tensor
 
 import hauberk
@@ -243,13 +244,6 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put_into_page(text: str) -> None:
-    """Between the markers."""
-    before, _, rest = PAGE.read_text("utf-8").partition("<!-- survival: begin -->\n")
-    _, _, after = rest.partition("<!-- survival: end -->")
-    PAGE.write_text(f"{before}<!-- survival: begin -->\n{text}<!-- survival: end -->{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=SETTINGS, help="repeatable; default: all")
@@ -270,7 +264,7 @@ def main() -> None:
             }
             RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     result = json.loads(RESULTS.read_text())
-    put_into_page(render(result))
+    put(PAGE, "survival", render(result))
     print(render(result))
 
 
