@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def missing(part: str, how: str) -> None:
     if os.environ.get("HAUBERK_CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def absent() -> Callable[[str, str], None]:
+    """``missing``, for tests of all folders: a folder's own conftest hides this one from imports."""
+    return missing
 
 
 @pytest.fixture(autouse=True)
