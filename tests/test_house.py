@@ -91,9 +91,13 @@ def test_readme_python_runs(name: str, tmp_path: Path, plain_package: Path) -> N
     assert "worst case" in said.stdout
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_readme_commands_exist(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [*READMES, *sorted(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))]
+)
+def test_commands_in_documents_exist(name: str) -> None:
     """Every `hauberk …` line parses: its verb and its options exist."""
+    import click
+
     from hauberk.cli.app import group
 
     lines = [
@@ -102,15 +106,15 @@ def test_readme_commands_exist(name: str) -> None:
         for line in block.replace("\\\n", " ").splitlines()
         if re.match(r"(\$ )?(\.venv/bin/)?hauberk ", line.strip())
     ]
-    assert lines
-    import click
-
+    assert lines or name not in READMES
     for line in lines:
-        words = line.removeprefix("$ ").split()[1:]
-        command = group.get_command(click.Context(group), words[0])
+        words = line.removeprefix("$ ").split(" #")[0].split()[1:]
+        command: click.Command | None = group
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
         assert command is not None, line
         known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        for word in words[1:]:
+        for word in words:
             if word.startswith("--"):
                 assert word.split("=")[0] in known, f"{word} in: {line}"
 
