@@ -11,6 +11,7 @@ from transcripts import Call
 import hauberk
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
+from hauberk.protection.obfuscate import Key
 
 
 def test_help_fits_a_screen(hauberk_command: Call) -> None:
@@ -60,8 +61,8 @@ def test_there_and_back(hauberk_command: Call, plain_package: Path, digits: Data
 
 def test_wrong_use_is_named(hauberk_command: Call, plain_package: Path, tmp_path: Path) -> None:
     key, other, out = tmp_path / "key", tmp_path / "other", tmp_path / "out"
-    key.write_bytes(bytes(32))
-    other.write_bytes(bytes(31) + b"x")
+    Key.new(key)
+    Key.new(other)
     evidence = ["--evidence", tmp_path / "evidence"]
     words = ["obfuscate", plain_package, "--key", key, "--keep-architecture", "--out", tmp_path / "hidden"]
     assert hauberk_command(*words, *evidence)[0] == 0

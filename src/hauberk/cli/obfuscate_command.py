@@ -15,7 +15,7 @@ from hauberk.cli import common
 )
 @common.package_argument
 @click.option("--key", "key_file", required=True, metavar="FILE", type=click.Path(path_type=Path),
-              help="32 bytes, or 64 hexadecimal digits.")  # fmt: skip
+              help="The obfuscation key.")  # fmt: skip
 @click.option("--new-key", is_flag=True, help="Make the key first, readable by this user only.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
 @click.option("--reverse", "backwards", is_flag=True, help="Give the original back.")

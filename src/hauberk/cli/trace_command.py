@@ -32,7 +32,7 @@ def keygen(out: Path) -> None:
     """Make a tracing key: 32 secret bytes, readable by you alone. Without it, no copy can be traced."""
     from hauberk.protection.trace import key
 
-    with key.read(key.generate(out)) as made:
+    with key.generate(out) as made:
         click.echo(f"{out}: {key.commitment(made)}")
 
 

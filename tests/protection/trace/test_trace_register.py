@@ -113,19 +113,23 @@ def test_a_lock_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 def test_keys_are_private_and_never_replaced(tmp_path: Path) -> None:
-    path = keys.generate(tmp_path / "trace.key", random=lambda size: bytes(range(size)))
+    path = tmp_path / "trace.key"
+    assert keys.generate(path, random=lambda size: bytes(range(size))) == KEY
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert keys.read(path) == KEY
     assert repr(keys.read(path)) == "Secret(32 bytes)"
     with pytest.raises(ConfigError, match="exists already"):
         keys.generate(path)
-    assert keys.generate(tmp_path / "other").read_bytes() != keys.generate(tmp_path / "third").read_bytes()
+    assert keys.generate(tmp_path / "other") != keys.generate(tmp_path / "third")
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
+@pytest.mark.parametrize(
+    "content", [b"", b"x" * 32, b"HAUBERK-TRACE-KEY-1 00", b"HAUBERK-WATERMARK-KEY-1 " + b"00" * 32]
+)
 def test_what_is_no_key(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "k").write_bytes(content)
-    with pytest.raises(DataError, match=f"{len(content)} bytes instead of 32"):
+    (tmp_path / "k").chmod(0o600)
+    with pytest.raises(DataError, match="tracing key"):
         keys.read(tmp_path / "k")
     with pytest.raises(DataError, match="no tracing key at"):
         keys.read(tmp_path / "absent")

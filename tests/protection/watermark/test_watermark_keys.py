@@ -39,12 +39,13 @@ def test_a_key_comes_back_and_is_never_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("HAUBERK-WATERMARK-KEY-1 0011\n", "64 hexadecimal digits, this has 4"),
+        ("HAUBERK-WATERMARK-KEY-1 0011\n", "64 hexadecimal digits, but 4"),
         ("HAUBERK-WATERMARK-KEY-1 " + "zz" * 32, "64 hexadecimal digits"),
+        ("HAUBERK-TRACE-KEY-1 " + "00" * 32, "it is the tracing key of something"),
         ("AGE-SECRET-KEY-1QQQ\n", "opens sealed files"),
         ("-----BEGIN PRIVATE KEY-----\n", "PEM file"),
-        ("\x00\x01\x02", "not a watermark key"),
-        ("", "not a watermark key"),
+        ("\x00\x01\x02", "is no watermark key"),
+        ("", "is no watermark key"),
     ],
 )
 def test_other_files_are_no_keys(tmp_path: Path, text: str, message: str) -> None:

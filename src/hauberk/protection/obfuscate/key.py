@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError, DataError
-from hauberk.core.files import read_bytes, refuse_overwrite, write_atomic
+from hauberk.core.errors import ConfigError
+from hauberk.crypto import owner_key
 from hauberk.crypto.derive import KEY_BYTES, hkdf_sha256
 from hauberk.crypto.floe import HEADER_BYTES, SEGMENT_OVERHEAD, Floe
 from hauberk.crypto.secret import Secret
 
 _USE = b"hauberk/obfuscation/1/"
 _FLOE = Floe(segment_bytes=1 << 20)
-_TEXT_BYTES = 2 * KEY_BYTES  # as hexadecimal digits
 
 
 class Key:
@@ -47,37 +45,13 @@ class Key:
 
     @classmethod
     def new(cls, path: str | Path) -> Key:
-        """A fresh key, written to ``path`` as hexadecimal digits that only this user may read.
-
-        Raises:
-            ConfigError: something is there already.
-        """
-        refuse_overwrite(path, force=False)
-        secret = os.urandom(KEY_BYTES)
-        write_atomic(path, secret.hex().encode() + b"\n", mode=0o600)
-        return cls(secret)
+        """A fresh key, written to a file: see ``owner_key.generate``."""
+        return cls(owner_key.generate(path, "obfuscation"))
 
     @classmethod
     def load(cls, path: str | Path) -> Key:
-        """The key in a file: 32 bytes, or 64 hexadecimal digits.
-
-        Raises:
-            DataError: there is no such file, or it holds something else.
-        """
-        data = read_bytes(path, what="obfuscation key")
-        if len(data) == KEY_BYTES:
-            return cls(data)
-        text = data.strip()
-        if len(text) == _TEXT_BYTES:
-            try:
-                return cls(bytes.fromhex(text.decode("ascii")))
-            except ValueError:  # not hexadecimal, not ASCII
-                pass
-        raise DataError(
-            f"{path} holds {len(data)} bytes; an obfuscation key is {KEY_BYTES} bytes or "
-            f"{_TEXT_BYTES} hexadecimal digits",
-            hint="hauberk obfuscate … --new-key --key FILE makes one",
-        )
+        """The key in a file that ``new`` wrote: see ``owner_key.read``."""
+        return cls(owner_key.read(path, "obfuscation"))
 
     def of_model(self, digest: str) -> ModelKey:
         """What the key means for the model of this digest."""

@@ -1,4 +1,4 @@
-"""The tracing key: 32 random bytes in a file that only its owner may read.
+"""The tracing key, from which every copy's code word and places are drawn.
 
 Whoever holds it can tell recipients apart, can remove every mark, and can also make a copy that accuses whom he
 likes: it is the owner's word that is being checked, not the recipient's.
@@ -11,38 +11,21 @@ import os
 from hashlib import sha256, shake_256
 from pathlib import Path
 
-from hauberk.core.errors import ConfigError, DataError
-from hauberk.core.files import read_bytes, write_atomic
-from hauberk.crypto.derive import KEY_BYTES, hkdf_sha256
+from hauberk.crypto import owner_key
+from hauberk.crypto.derive import hkdf_sha256
 from hauberk.crypto.secret import Random, Secret
 
 _LABEL = b"hauberk-trace/1 "
 
 
-def generate(path: str | Path, *, random: Random = os.urandom) -> Path:
-    """Write a new key, mode 600.
-
-    Raises:
-        ConfigError: something is at ``path``; a key is never replaced, since all its copies would become
-            untraceable.
-        EnvironmentFailure: the folder cannot be written.
-    """
-    if Path(path).exists():
-        raise ConfigError(f"{path} exists already", hint="a key that marks were made with is not replaced")
-    with Secret(random(KEY_BYTES)) as key:
-        return write_atomic(path, bytes(key), mode=0o600)
+def generate(path: str | Path, *, random: Random = os.urandom) -> Secret:
+    """A new key, written to a file: see ``owner_key.generate``."""
+    return owner_key.generate(path, "trace", random=random)
 
 
 def read(path: str | Path) -> Secret:
-    """A key that ``generate`` wrote.
-
-    Raises:
-        DataError: no file, or one that does not hold exactly 32 bytes.
-    """
-    data = read_bytes(path, what="tracing key")
-    if len(data) != KEY_BYTES:
-        raise DataError(f"{path} is no tracing key: {len(data)} bytes instead of {KEY_BYTES}")
-    return Secret(data)
+    """A key that ``generate`` wrote: see ``owner_key.read``."""
+    return owner_key.read(path, "trace")
 
 
 def commitment(key: Secret) -> str:
