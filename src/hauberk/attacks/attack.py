@@ -14,8 +14,7 @@ from hauberk.attacks.objectives import attacker_margin, fooled
 from hauberk.attacks.result import AttackResult
 from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
 from hauberk.core.progress import SILENT, Progress
-from hauberk.core.settings import require_count as require_count
-from hauberk.core.settings import require_number as require_number
+from hauberk.core.settings import require_count
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.twin import fast_twin, pass_size, passes

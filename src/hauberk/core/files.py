@@ -47,22 +47,9 @@ def write_atomic(path: str | Path, data: bytes, *, mode: int = 0o644) -> Path:
     Raises:
         EnvironmentFailure: the disk is full or the folder cannot be written; nothing is left behind.
     """
-    path = Path(path)
-    with machine_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(aside, mode)  # mkstemp makes 0600; ordinary results are readable
-            os.replace(aside, path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
-        _fsync_directory(path.parent)
-    return path
+    with file_aside(path, mode=mode) as handle, os.fdopen(handle, "wb", closefd=False) as file:
+        file.write(data)
+    return Path(path)
 
 
 @contextmanager
@@ -82,7 +69,7 @@ def file_aside(path: str | Path, *, mode: int = 0o644) -> Iterator[int]:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            os.chmod(aside, mode)
+            os.chmod(aside, mode)  # mkstemp makes 0600; ordinary results are readable
             os.replace(aside, path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)

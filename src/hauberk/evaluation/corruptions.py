@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count, require_number
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count, require_number
 from hauberk.datasets import Dataset
 from hauberk.datasets.corruptions import COMMON, CORRUPTIONS, SEVERITIES, at, corrupt, rotate_and_shift
 from hauberk.evaluation import flags

@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor
 
 from hauberk.attacks import MIFGSM
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.extraction import Theft, Thief
 from hauberk.attacks.gradient import GradientAttack
 from hauberk.attacks.transfer import Transfer
@@ -18,6 +17,7 @@ from hauberk.attacks.transfer.transfer import check_recipe
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.intervals import wilson

@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hauberk.attacks.attack import require_count
 from hauberk.attacks.inference import MembershipAttack, collect, paired_halves, shadow_models
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
+from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.flags import Flag, few_samples, randomised

@@ -38,14 +38,11 @@ from hauberk.core.errors import (
 )
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import directory_aside, read_bytes
+from hauberk.core.manifest import FORMAT, MANIFEST, WEIGHTS, check_digest
 from hauberk.models import architectures, factories
 from hauberk.models.classifier import Classifier, weights_digest
 from hauberk.models.parts import make_part
 from hauberk.models.several import Averaging, Gated, member_files, rebuilt
-
-FORMAT = "hauberk-model/1"
-MANIFEST = "model.json"
-WEIGHTS = "weights.safetensors"
 
 _KEYS = ("format", "architecture", "input", "outputs", "labels", "model", "provenance", "files", "digest")
 _OPTIONAL_KEYS = ("defences",)
@@ -188,11 +185,9 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise DataError(f"{where}: format is {found!r}, this version reads '{FORMAT}'")
     # the digest before the keys: what was changed must not be taken for a typing error
-    body = {key: value for key, value in manifest.items() if key != "digest"}
     if "digest" not in manifest:
         raise DataError(f"{where} lacks 'digest'")
-    if digest(body) != manifest["digest"]:
-        raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
+    check_digest(manifest, where=where)
     check_known(manifest, (*_KEYS, *_OPTIONAL_KEYS), what="key", where=where)
     for key in _KEYS:
         if key not in manifest:
@@ -206,15 +201,26 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
         files = {name: _verified(path, name, facts) for name, facts in manifest["files"].items()}
     if WEIGHTS not in files:
         raise IntegrityError(f"{path}: the package lists no {WEIGHTS}")
+    return Package(path, manifest, evidence_of(manifest, files, where=str(path))), files
+
+
+def evidence_of(manifest: Mapping[str, Any], files: Mapping[str, bytes], *, where: str) -> tuple[Evidence, ...]:
+    """The evidence among a package's files, oldest first as the manifest lists it.
+
+    Raises:
+        IntegrityError: the manifest lists other evidence.
+        DataError: a file that is no evidence.
+    """
     found = [
-        Evidence.from_json(parse_json(files[name], where=name), where=f"{path}/{name}")
-        for name in files
+        Evidence.from_json(parse_json(data, where=name), where=f"{where}/{name}")
+        for name, data in files.items()
         if name.startswith("evidence/")
     ]
-    order = {name: position for position, name in enumerate(manifest["provenance"])}
-    if {one.digest for one in found} != order.keys():
-        raise IntegrityError(f"{path}: the evidence is not what the manifest's provenance lists")
-    return Package(path, manifest, tuple(sorted(found, key=lambda one: order[one.digest]))), files
+    listed = manifest.get("provenance")
+    order = {str(name): place for place, name in enumerate(listed)} if isinstance(listed, list) else {}
+    if not isinstance(listed, list) or {one.digest for one in found} != order.keys():
+        raise IntegrityError(f"{where}: the evidence is not what the manifest's provenance lists")
+    return tuple(sorted(found, key=lambda one: order[one.digest]))
 
 
 @contextmanager
@@ -257,10 +263,8 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     with _well_formed(f"{path}"):
         weights = safetensors.torch.load(files[WEIGHTS])
         classifier = build(package.manifest, files)
-    _fill(classifier, weights, str(path))
-    for one in classifier.modules():
-        if isinstance(one, Classifier):
-            one.align_normalization()
+    fill(classifier, weights, str(path))
+    align(classifier)
     classifier.evidence = package.evidence
     return classifier.to(device).eval()
 
@@ -325,26 +329,41 @@ IMPORTED = {"graph": _load_graph, "program": _load_program}
 """Architectures that came from elsewhere and need no code of their own."""
 
 
-def _fill(classifier: Classifier, weights: Mapping[str, Tensor], where: str) -> None:
-    """Weights into module and parts."""
+def fill(classifier: Classifier, weights: Mapping[str, Tensor], where: str, *, assign: bool = False) -> None:
+    """Weights into module and parts, each keeping its dtype.
+
+    Args:
+        where: the package, for what is said of weights that do not fit.
+        assign: put these very tensors in the place of the network's own, in place of copying them.
+
+    Raises:
+        UnsupportedModel: weights that do not fit the architecture.
+    """
     left = dict(weights)
     for place, part in enumerate(classifier.defences):
         prefix = f"defences.{place}:"
         own = {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
-        _fill_module(part, own, where)
-    _fill_module(classifier.module, left, where)
+        _fill_module(part, own, where, assign)
+    _fill_module(classifier.module, left, where, assign)
 
 
-def _fill_module(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Weights into a module, each keeping its dtype."""
+def _fill_module(module: nn.Module, weights: Mapping[str, Tensor], where: str, assign: bool) -> None:
     kinds = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
     if len(kinds) == 1:
         module.to(kinds.pop())  # constants that are not in the state too
-    for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
-        if name in weights:
-            tensor.data = tensor.data.to(weights[name].dtype)
+    if not assign:
+        for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+            if name in weights:
+                tensor.data = tensor.data.to(weights[name].dtype)
     try:
-        module.load_state_dict(dict(weights), strict=True)
+        module.load_state_dict(dict(weights), strict=True, assign=assign)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise UnsupportedModel(f"{where}: the weights do not fit the architecture: {first}") from error
+
+
+def align(classifier: Classifier) -> None:
+    """Normalisations in the dtype and on the device of the weights, the members' too."""
+    for one in classifier.modules():
+        if isinstance(one, Classifier):
+            one.align_normalization()

@@ -57,16 +57,30 @@ def import_state_dict(request: Request, kind: str) -> ImportedModel:
 
 def _read(path: Path, kind: str, notes: list[str]) -> dict[str, Tensor]:
     if kind == "safetensors":
-        try:
-            return dict(safetensors.torch.load_file(path))
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise DataError(f"{path} is not a whole safetensors file: {error}") from error
-    found = read_torch_file(path)
-    weights = _unnested(found, path, notes)
+        return read_safetensors(path)
+    weights, nests = unnested(read_torch_file(path))
+    if weights is None:
+        raise DataError(
+            f"{path} holds no state dict (names to tensors)",
+            hint="torch.save(model.state_dict(), path)",
+        )
+    notes += [f"the weights stood under '{name}'" for name in nests]
     if all(name.startswith("module.") for name in weights):
         notes.append("the prefix 'module.' (of data-parallel training) was taken off")
         weights = {name.removeprefix("module."): one for name, one in weights.items()}
     return weights
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        DataError: a damaged file.
+    """
+    try:
+        return dict(safetensors.torch.load_file(path))
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is not a whole safetensors file: {error}") from error
 
 
 def read_torch_file(path: Path) -> Any:
@@ -99,18 +113,18 @@ def read_torch_file(path: Path) -> Any:
         raise IntegrityError(f"{path} holds more than weights: {str(error).splitlines()[0]}") from error
 
 
-def _unnested(found: Any, path: Path, notes: list[str]) -> dict[str, Tensor]:
-    if isinstance(found, Mapping):
+def unnested(found: Any) -> tuple[dict[str, Tensor] | None, list[str]]:
+    """The state dict in what a torch file held, or None; and the names it stood under, outermost first."""
+    nests: list[str] = []
+    while isinstance(found, Mapping):
         if found and all(isinstance(one, Tensor) for one in found.values()):
-            return {str(name): one for name, one in found.items()}
-        for name in _NESTS:
-            if isinstance(found.get(name), Mapping):
-                notes.append(f"the weights stood under '{name}'")
-                return _unnested(found[name], path, notes)
-    raise DataError(
-        f"{path} holds no state dict (names to tensors)",
-        hint="torch.save(model.state_dict(), path)",
-    )
+            return {str(name): one for name, one in found.items()}, nests
+        inner = next((name for name in _NESTS if isinstance(found.get(name), Mapping)), None)
+        if inner is None:
+            break
+        nests.append(inner)
+        found = found[inner]
+    return None, nests
 
 
 def _make(request: Request, weights: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Any]]:

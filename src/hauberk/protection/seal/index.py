@@ -9,11 +9,9 @@ from typing import Any
 
 from hauberk.core.canonical import parse_json
 from hauberk.core.errors import DataError
+from hauberk.core.manifest import MANIFEST, WEIGHTS
 from hauberk.crypto.floe import TAG_BYTES
 from hauberk.protection.seal.weights import WeightsHeader
-
-MANIFEST = "model.json"
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def check_names(names: list[str]) -> None:
 
     Raises:
         DataError: one that stands twice, the weights' own, or one that another needs as a folder; or no
-        manifest.
+            manifest.
     """
     taken = {WEIGHTS, *names}
     folders = {str(parent) for name in taken for parent in PurePosixPath(name).parents}

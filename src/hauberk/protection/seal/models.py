@@ -9,17 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hauberk.core.canonical import parse_json
-from hauberk.core.errors import DataError, IntegrityError, UnsupportedModel
-from hauberk.core.evidence import Evidence
+from hauberk.core.errors import DataError, UnsupportedModel
+from hauberk.core.manifest import WEIGHTS
 from hauberk.crypto import age
 from hauberk.models.classifier import Classifier
-from hauberk.models.package import build
+from hauberk.models.package import align, build, evidence_of, fill
 from hauberk.protection.seal.container import SealedFile, Unlocked
-from hauberk.protection.seal.index import WEIGHTS
 from hauberk.protection.seal.layout import Place
 from hauberk.protection.seal.opening import manifest_of
-from hauberk.protection.seal.package import Manifest
 from hauberk.protection.seal.weights import TensorEntry
 
 _DTYPES = {
@@ -81,8 +78,7 @@ def open_model(
 
     Raises:
         DataError, NoIdentityMatched, IntegrityError: as ``open_tensors``, and where the weights are not those
-        that
-            the manifest lists.
+            that the manifest lists.
         AccessDenied: it needs a factory that this user has not allowed.
         UnsupportedModel: weights that do not fit the architecture.
 
@@ -92,36 +88,18 @@ def open_model(
     """
     with SealedFile(path) as file, Unlocked(file, identities) as unlocked:
         manifest, files = manifest_of(unlocked)
-        evidence = _evidence(unlocked, manifest, files)
+        with file.distrusted():
+            evidence = evidence_of(manifest.document, files, where=str(file.path))
         classifier = build(manifest.document, files)
         tensors = _empty(unlocked.index.weights.tensors)
-        _assign(classifier, tensors, str(file.path))
+        fill(classifier, tensors, str(file.path), assign=True)
         sha256 = _decrypt(unlocked, tensors, threads, hashed=True)
         prefix = unlocked.index.weights.prefix
         with file.distrusted():
             manifest.check(WEIGHTS, len(prefix) + unlocked.index.weights.data_bytes, sha256)
-    for one in classifier.modules():
-        if isinstance(one, Classifier):
-            one.align_normalization()
+    align(classifier)
     classifier.evidence = evidence
     return classifier.to(device).eval()
-
-
-def _evidence(unlocked: Unlocked, manifest: Manifest, files: Mapping[str, bytes]) -> tuple[Evidence, ...]:
-    """In the manifest's order."""
-    with unlocked.file.distrusted():
-        found = {
-            one.digest: one
-            for one in (
-                Evidence.from_json(parse_json(data, where=name), where=name)
-                for name, data in files.items()
-                if name.startswith("evidence/")
-            )
-        }
-        listed = manifest.document.get("provenance")
-        if not isinstance(listed, list) or {str(one) for one in listed} != found.keys():
-            raise IntegrityError("the evidence is not what the manifest's provenance lists")
-        return tuple(found[one] for one in listed)
 
 
 def _empty(entries: Sequence[TensorEntry]) -> dict[str, Tensor]:
@@ -150,24 +128,3 @@ def _decrypt(unlocked: Unlocked, tensors: Mapping[str, Tensor], threads: int, *,
         if hashed:
             digest.update(text)
     return digest.hexdigest() if hashed else ""
-
-
-def _assign(classifier: Classifier, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Put the tensors, still empty, in the place of the network's own: they are filled where they stay."""
-    left = dict(tensors)
-    for place, part in enumerate(classifier.defences):
-        prefix = f"defences.{place}:"
-        own = {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
-        _assign_module(part, own, where)
-    _assign_module(classifier.module, left, where)
-
-
-def _assign_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    kinds = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
-    if len(kinds) == 1:
-        module.to(kinds.pop())  # constants that are not in the state too
-    try:
-        module.load_state_dict(dict(tensors), strict=True, assign=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise UnsupportedModel(f"{where}: the weights do not fit the architecture: {first}") from error

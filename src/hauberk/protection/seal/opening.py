@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hauberk.core.errors import ConfigError
 from hauberk.core.files import directory_aside
+from hauberk.core.manifest import MANIFEST, WEIGHTS
 from hauberk.crypto import age
 from hauberk.protection.seal.container import SealedFile, Unlocked
-from hauberk.protection.seal.index import MANIFEST, WEIGHTS
 from hauberk.protection.seal.package import Manifest, write_exactly
 
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.canonical import digest, parse_json
+from hauberk.core.canonical import parse_json
 from hauberk.core.errors import DataError, HauberkError, IntegrityError
 from hauberk.core.files import machine_errors
-from hauberk.protection.seal.index import MANIFEST, WEIGHTS, check_name, check_names
+from hauberk.core.manifest import FORMAT, MANIFEST, WEIGHTS, check_digest
+from hauberk.protection.seal.index import check_name, check_names
 from hauberk.protection.seal.weights import LENGTH_BYTES, WeightsHeader
 
-FORMAT = "hauberk-model/1"
 _LARGEST_FILE = 1 << 30  # files besides the weights are held in memory
 _LARGEST_HEADER = 32 << 20
 
@@ -43,11 +43,7 @@ class Manifest:
         document = parse_json(data, where=where)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise DataError(f"{where} is not the manifest of a {FORMAT} package")
-        body = {key: value for key, value in document.items() if key != "digest"}
-        if digest(body) != document.get("digest"):
-            raise IntegrityError(
-                f"{where} was changed after the package was written: its digest does not match"
-            )
+        check_digest(document, where=where)
         files = document.get("files")
         if not isinstance(files, dict) or WEIGHTS not in files:
             raise DataError(f"{where} lists no {WEIGHTS}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hauberk.core.errors import ConfigError
 from hauberk.core.files import file_aside, refuse_overwrite
+from hauberk.core.manifest import WEIGHTS
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
 from hauberk.crypto.age.passphrase import KIND as PASSPHRASE
@@ -20,7 +21,7 @@ from hauberk.crypto.age.wrapping import check_recipients
 from hauberk.crypto.floe import HEADER_BYTES, Encryption
 from hauberk.crypto.secret import Random, Secret
 from hauberk.protection.seal import recipients as lists
-from hauberk.protection.seal.index import WEIGHTS, FileEntry, Index
+from hauberk.protection.seal.index import FileEntry, Index
 from hauberk.protection.seal.layout import (
     LARGEST_INDEX,
     LARGEST_SEGMENT,

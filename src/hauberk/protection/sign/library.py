@@ -12,10 +12,12 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hauberk.core.errors import (
     ConfigError,
+    DataError,
     DependencyMissing,
     EnvironmentFailure,
     HauberkError,
@@ -35,6 +37,17 @@ def part(name: str) -> Any:
             return importlib.import_module(f"model_signing.{name}")
     except ImportError as error:
         raise DependencyMissing.extra("signing and verifying", "sign") from error
+
+
+def present(path: str | Path, what: str) -> Path:
+    """The path of a file that is to be handed to it.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"no {what} at {path}", path=str(path))
+    return Path(path)
 
 
 @contextlib.contextmanager

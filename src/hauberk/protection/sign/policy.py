@@ -11,6 +11,7 @@ from hauberk.core.canonical import parse_json
 from hauberk.core.clock import Clock, now
 from hauberk.core.errors import ConfigError, IntegrityError, PolicyViolation
 from hauberk.core.files import read_bytes
+from hauberk.core.manifest import MANIFEST
 from hauberk.protection.sign.trust import Trust
 from hauberk.protection.sign.verifying import Verification, verify
 
@@ -84,7 +85,7 @@ class SignedOnly:
         What was loaded is compared with what was signed once more: a package that is exchanged between the two
         looks is refused.
         """
-        from hauberk.models.package import MANIFEST, load
+        from hauberk.models.package import load
 
         root = Path(package)
         found = self.verify(root, signature, clock=clock)

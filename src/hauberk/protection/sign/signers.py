@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hauberk.core.errors import ConfigError, DataError
+from hauberk.core.errors import ConfigError
 from hauberk.protection.sign import library
 
 
@@ -18,12 +18,6 @@ class Signer(Protocol):
 
     def configure(self) -> Any:
         """A ``model_signing.signing.Config`` that is ready to sign."""
-
-
-def _present(path: str | Path, what: str) -> Path:
-    if not Path(path).is_file():
-        raise DataError(f"no {what} at {path}", path=str(path))
-    return Path(path)
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class KeySigner:
     method = "key"
 
     def configure(self) -> Any:
-        path = _present(self.private_key, "private key")
+        path = library.present(self.private_key, "private key")
         config = library.part("signing").Config()
         with library.wrong_call(f"the private key {path}"):
             # it says that the password is text and hands it on to where bytes are wanted
@@ -63,9 +57,9 @@ class CertificateSigner:
     method = "certificate"
 
     def configure(self) -> Any:
-        key = _present(self.private_key, "private key")
-        certificate = _present(self.certificate, "certificate")
-        chain = [_present(one, "certificate") for one in self.chain]
+        key = library.present(self.private_key, "private key")
+        certificate = library.present(self.certificate, "certificate")
+        chain = [library.present(one, "certificate") for one in self.chain]
         config = library.part("signing").Config()
         with library.wrong_call(f"the private key {key} with the certificate {certificate}"):
             if not chain:
@@ -103,8 +97,8 @@ class Pkcs11Signer:
                 return config.use_pkcs11_signer(pkcs11_uri=self.uri, module_paths=self.modules)
             return config.use_pkcs11_certificate_signer(
                 pkcs11_uri=self.uri,
-                signing_certificate=_present(self.certificate, "certificate"),
-                certificate_chain=[_present(one, "certificate") for one in self.chain],
+                signing_certificate=library.present(self.certificate, "certificate"),
+                certificate_chain=[library.present(one, "certificate") for one in self.chain],
                 module_paths=self.modules,
             )
 
@@ -131,5 +125,7 @@ class SigstoreSigner:
             return config.use_sigstore_signer(
                 identity_token=self.identity_token,
                 use_ambient_credentials=self.identity_token is None,
-                trust_config=_present(self.trust_config, "trust configuration") if self.trust_config else None,
+                trust_config=None
+                if not self.trust_config
+                else library.present(self.trust_config, "trust configuration"),
             )

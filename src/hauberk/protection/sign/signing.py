@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hauberk.core.canonical import parse_json
+from hauberk.core.canonical import file_digest, parse_json
 from hauberk.core.errors import ConfigError, IntegrityError
 from hauberk.core.evidence import Evidence, software_versions
 from hauberk.core.files import read_bytes, refuse_overwrite, write_atomic
+from hauberk.core.manifest import MANIFEST
 from hauberk.protection.sign import library, provenance
 from hauberk.protection.sign.signers import Signer
 from hauberk.protection.sign.statement import (
@@ -81,7 +82,7 @@ def sign(package: str | Path, signer: Signer, out: str | Path, *, overwrite: boo
         inputs={"package": {"name": root.resolve().name, "digest": found.digest}},
         parameters={"method": signer.method},
         result={
-            "signature": _digest_of(target),
+            "signature": file_digest(target),
             "signed": f"sha256:{listed.root}",
             "files": len(listed.resources),
             "provenance": f"sha256:{listed.resources[PROVENANCE]}",
@@ -127,11 +128,7 @@ def _check_still(root: Path, signed: Mapping[str, str], now: Mapping[str, str]) 
 
 def _check_manifest(root: Path, manifest: Mapping[str, object], signed: Mapping[str, str]) -> None:
     """What was signed is the package that was read and found whole."""
-    current = parse_json(read_bytes(root / "model.json", what="manifest"), where=str(root / "model.json"))
+    current = parse_json(read_bytes(root / MANIFEST, what="manifest"), where=str(root / MANIFEST))
     listed = {name: facts["sha256"] for name, facts in current["files"].items()}
     if current != manifest or any(signed.get(name) != value for name, value in listed.items()):
         raise IntegrityError(f"{root} changed while it was being signed; no signature was written")
-
-
-def _digest_of(path: Path) -> str:
-    return f"sha256:{digests({'': path})['']}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hauberk.core.clock import Clock
-from hauberk.core.errors import ConfigError, DataError, IntegrityError
+from hauberk.core.errors import ConfigError, IntegrityError
 from hauberk.protection.sign import library
 from hauberk.protection.sign.statement import certificates_of
 
@@ -27,12 +27,6 @@ class Trust(Protocol):
         """What the library does not look at; returns the signer in words."""
 
 
-def _present(path: str | Path, what: str) -> Path:
-    if not Path(path).is_file():
-        raise DataError(f"no {what} at {path}", path=str(path))
-    return Path(path)
-
-
 @dataclass(frozen=True)
 class PublicKey:
     """The holder of one private key.
@@ -45,7 +39,7 @@ class PublicKey:
     method = "key"
 
     def configure(self) -> Any:
-        path = _present(self.path, "public key")
+        path = library.present(self.path, "public key")
         config = library.part("verifying").Config()
         with library.wrong_call(f"the public key {path}"):
             return config.use_elliptic_key_verifier(public_key=path)
@@ -77,7 +71,7 @@ class Authority:
             raise ConfigError("name the authority whose certificates are believed", hint="--ca CA.pem")
 
     def configure(self) -> Any:
-        paths = [_present(one, "authority's certificate") for one in self.certificates]
+        paths = [library.present(one, "authority's certificate") for one in self.certificates]
         config = library.part("verifying").Config()
         with library.wrong_call(f"the authority {', '.join(map(str, paths))}"):
             return config.use_certificate_verifier(certificate_chain=paths)
@@ -150,7 +144,9 @@ class Identity:
             return config.use_sigstore_verifier(
                 identity=self.identity,
                 oidc_issuer=self.issuer,
-                trust_config=_present(self.trust_config, "trust configuration") if self.trust_config else None,
+                trust_config=None
+                if not self.trust_config
+                else library.present(self.trust_config, "trust configuration"),
             )
 
     def check(self, bundle: Mapping[str, Any], clock: Clock) -> str:
