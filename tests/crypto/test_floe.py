@@ -125,3 +125,26 @@ def test_misuse_is_refused() -> None:
     out = memoryview(bytearray(64))
     with pytest.raises(ConfigError, match="takes 32 bytes"):
         message.segment(0, memoryview(bytes(31)), out[:63], last=False)
+
+
+@given(st.integers(0, 300), st.integers(0, 2**32))
+def test_whole_messages_are_the_segments_one_behind_the_other(size: int, seed: int) -> None:
+    kind, text = Floe(64), bytes(one % 251 for one in range(size))
+    key, aad = seed.to_bytes(32, "big"), b"bound to this"
+    sealed = kind.seal(key, aad, text)
+    assert len(sealed) == kind.message_bytes(size)
+    assert kind.open(key, aad, bytes(sealed)) == text
+    message = kind.decryption(key, aad, bytes(sealed[: floe.HEADER_BYTES]))
+    count, again = kind.segments(size), bytearray()
+    for position in range(count):
+        start = floe.HEADER_BYTES + position * kind.segment_bytes
+        piece = memoryview(sealed)[start : start + kind.segment_bytes]
+        part = bytearray(len(piece) - floe.SEGMENT_OVERHEAD)
+        message.segment(position, piece, memoryview(part), last=position == count - 1)
+        again += part
+    assert again == text
+    for cut in {0, 1, len(sealed) // 2, len(sealed) - 1}:
+        with pytest.raises(IntegrityError):
+            kind.open(key, aad, bytes(sealed[:cut]))
+    with pytest.raises(IntegrityError):
+        kind.open(key, b"bound to that", bytes(sealed))

@@ -115,8 +115,7 @@ def stream(
     if not isinstance(attack, Attack):
         raise ConfigError(f"stream takes a configured attack such as MBGD(), got {attack!r}")
     require_count("batch_size", batch_size, "stream")
-    if isinstance(first_index, bool) or not isinstance(first_index, int) or first_index < 0:
-        raise ConfigError(f"stream: first_index must be a whole number of at least 0, got {first_index!r}")
+    require_count("first_index", first_index, "stream", least=0)
     threat = ThreatModel.of(threat)
     if isinstance(batches, Dataset):
         if threat.targeted:

@@ -17,6 +17,7 @@ from hauberk.compute import parcel
 from hauberk.compute.parcel import Call
 from hauberk.compute.workers import Job, Result, Shared
 from hauberk.core.errors import ConfigError, DependencyMissing, EnvironmentFailure
+from hauberk.core.settings import require_count, require_within
 
 _AHEAD = 2  # calls in flight for each processor: enough that none waits, few enough to hold in memory
 _LOCAL = "local"
@@ -56,10 +57,8 @@ class Ray:
     def __post_init__(self) -> None:
         if self.address is not None and self.address != "auto":
             _host_and_port(self.address)
-        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
-            raise ConfigError(f"Ray: retries must be a whole number of at least 0, got {self.retries!r}")
-        if isinstance(self.gpus, bool) or not isinstance(self.gpus, int | float) or not 0 <= self.gpus <= 64:
-            raise ConfigError(f"Ray: gpus must lie in [0, 64], got {self.gpus!r}")
+        require_count("retries", self.retries, "Ray", least=0)
+        require_within("gpus", self.gpus, "Ray", "[0, 64]")
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ConfigError(f"Ray: gpus is a share of one or a whole number, got {self.gpus!r}")
 

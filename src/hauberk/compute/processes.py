@@ -18,7 +18,7 @@ from typing import Any
 from hauberk.compute import parcel
 from hauberk.compute.parcel import Call
 from hauberk.compute.workers import Job, Result, Shared
-from hauberk.core.errors import ConfigError
+from hauberk.core.settings import require_count
 
 _AHEAD = 2  # calls in flight for each process: the next one waits where the last one ends
 
@@ -41,11 +41,7 @@ class Processes:
 
     def __post_init__(self) -> None:
         for name, least in (("count", 1), ("retries", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(
-                    f"Processes: {name} must be a whole number of at least {least}, got {value!r}"
-                )
+            require_count(name, getattr(self, name), "Processes", least=least)
 
     def map(
         self, function: Callable[[Job, Shared], Result], jobs: Iterable[Job], *, shared: Shared

@@ -19,7 +19,8 @@ from typing import Any
 
 from hauberk.compute import parcel
 from hauberk.compute.cluster import environment, last_line, session
-from hauberk.core.errors import ConfigError, DependencyMissing, EnvironmentFailure
+from hauberk.core.errors import DependencyMissing, EnvironmentFailure
+from hauberk.core.settings import require_count
 
 _LOOK_S = 0.2  # between two looks at the desk
 _TELL_S = 0.5  # between two reports of a worker
@@ -109,9 +110,7 @@ class RayTrain:
 
     def __post_init__(self) -> None:
         for name, least in (("size", 1), ("retries", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"RayTrain: {name} must be a whole number of at least {least}, got {value!r}")
+            require_count(name, getattr(self, name), "RayTrain", least=least)
 
     def together(
         self,

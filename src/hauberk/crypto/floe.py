@@ -76,6 +76,41 @@ class Floe:
         """Begin a message; its ``header`` comes first in the file."""
         return Encryption(self, key, random(IV_BYTES), aad, random)
 
+    def seal(
+        self, key: bytes | bytearray, aad: bytes, text: bytes, *, random: Random = os.urandom
+    ) -> bytearray:
+        """A whole message, for texts that are in memory anyway."""
+        message = self.encryption(key, aad, random=random)
+        out = bytearray(self.message_bytes(len(text)))
+        out[:HEADER_BYTES] = message.header
+        count, source, target = self.segments(len(text)), memoryview(text), memoryview(out)[HEADER_BYTES:]
+        for position in range(count):
+            piece = source[position * self.text_bytes :][: self.text_bytes]
+            room = target[position * self.segment_bytes :][: len(piece) + SEGMENT_OVERHEAD]
+            message.segment(position, piece, room, last=position == count - 1)
+        message.wipe()
+        return out
+
+    def open(self, key: bytes | bytearray, aad: bytes, sealed: bytes) -> bytearray:
+        """The text of a whole message.
+
+        Raises:
+            IntegrityError: it is not what was sealed with this key and this ``aad``.
+        """
+        message = self.decryption(key, aad, sealed[:HEADER_BYTES])
+        body = memoryview(sealed)[HEADER_BYTES:]
+        count = max(1, -(-len(body) // self.segment_bytes))
+        if len(body) - (count - 1) * self.segment_bytes < SEGMENT_OVERHEAD:
+            raise IntegrityError("a message ends within a segment: it was cut short")
+        text = bytearray(len(body) - SEGMENT_OVERHEAD * count)
+        target = memoryview(text)
+        for position in range(count):
+            piece = body[position * self.segment_bytes :][: self.segment_bytes]
+            room = target[position * self.text_bytes :][: len(piece) - SEGMENT_OVERHEAD]
+            message.segment(position, piece, room, last=position == count - 1)
+        message.wipe()
+        return text
+
     def decryption(self, key: bytes | bytearray, aad: bytes, header: bytes) -> Decryption:
         """Begin reading a message.
 

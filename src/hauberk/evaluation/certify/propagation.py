@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hauberk.core.errors import ConfigError, UnsupportedModel
 from hauberk.core.progress import Progress
+from hauberk.core.settings import require_count
 from hauberk.evaluation.certify.box import Box
 from hauberk.evaluation.certify.network import Affine, Flatten, Layer, MaxPool, Relu, Scale, Stretch, read
 from hauberk.evaluation.certify.record import Certificate, Certifier
@@ -186,8 +187,7 @@ class LinearBounds(IntervalBounds):
     refine: int = 256
 
     def __post_init__(self) -> None:
-        if isinstance(self.refine, bool) or not isinstance(self.refine, int) or self.refine < 0:
-            raise ConfigError(f"{self.name}: refine must be a whole number of at least 0, got {self.refine!r}")
+        require_count("refine", self.refine, self.name, least=0)
 
     def stages(self) -> tuple[str, ...]:
         return ("crown",)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from hauberk.core.errors import ConfigError, UnsupportedModel
 from hauberk.core.progress import Progress
+from hauberk.core.settings import require_count
 from hauberk.evaluation.certify.record import Certificate, Certifier
 from hauberk.evaluation.judge import farthest
 from hauberk.models import Classifier
@@ -57,9 +58,7 @@ class SmoothingVotes(Certifier):
 
     def __post_init__(self) -> None:
         for name in ("select", "samples"):
-            value: object = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{self.name}: {name} must be a whole number of at least 1, got {value!r}")
+            require_count(name, getattr(self, name), self.name)
         alpha: object = self.alpha
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
             raise ConfigError(f"{self.name}: alpha must lie between 0 and 1, got {alpha!r}")

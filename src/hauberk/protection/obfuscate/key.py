@@ -18,7 +18,7 @@ from torch import Tensor
 from hauberk.core.errors import ConfigError
 from hauberk.crypto import owner_key
 from hauberk.crypto.derive import KEY_BYTES, hkdf_sha256
-from hauberk.crypto.floe import HEADER_BYTES, SEGMENT_OVERHEAD, Floe
+from hauberk.crypto.floe import Floe
 from hauberk.crypto.secret import Secret
 
 _USE = b"hauberk/obfuscation/1/"
@@ -102,19 +102,8 @@ class ModelKey:
             taken += count
             return stream.digest(taken)[-count:]
 
-        out = bytearray(_FLOE.message_bytes(len(text)))
         with self._derived("recovery") as key:
-            message = _FLOE.encryption(key, _USE, random=random)
-        out[:HEADER_BYTES] = message.header
-        count, step = _FLOE.segments(len(text)), _FLOE.text_bytes
-        view = memoryview(out)[HEADER_BYTES:]
-        for place in range(count):
-            piece = memoryview(text)[place * step : (place + 1) * step]
-            start = place * _FLOE.segment_bytes
-            target = view[start : start + len(piece) + SEGMENT_OVERHEAD]
-            message.segment(place, piece, target, last=place == count - 1)
-        message.wipe()
-        return bytes(out)
+            return bytes(_FLOE.seal(key, _USE, text, random=random))
 
     def open(self, sealed: bytes) -> bytes:
         """The text of a message.
@@ -123,14 +112,4 @@ class ModelKey:
             IntegrityError: it was sealed by another key or for another model, or it was changed.
         """
         with self._derived("recovery") as key:
-            message = _FLOE.decryption(key, _USE, sealed[:HEADER_BYTES])
-        body = memoryview(sealed)[HEADER_BYTES:]
-        count = max(1, -(-len(body) // _FLOE.segment_bytes))
-        text = bytearray(max(0, len(body) - SEGMENT_OVERHEAD * count))
-        for place in range(count):
-            piece = body[place * _FLOE.segment_bytes : (place + 1) * _FLOE.segment_bytes]
-            start = place * _FLOE.text_bytes
-            target = memoryview(text)[start : start + max(0, len(piece) - SEGMENT_OVERHEAD)]
-            message.segment(place, piece, target, last=place == count - 1)
-        message.wipe()
-        return bytes(text)
+            return bytes(_FLOE.open(key, _USE, sealed))

@@ -12,6 +12,7 @@ from hauberk.protection.scan.job import Job, Part
 from hauberk.protection.scan.window import PIECE, Window
 
 _SMALL = 1 << 20  # a megabyte does no harm, however well it was packed
+_WINDOW_BITS = {"zlib": zlib.MAX_WBITS, "deflate": -zlib.MAX_WBITS}  # below 0: without header and checksum
 
 
 class TooLarge(Exception):
@@ -41,7 +42,7 @@ def bounded(pieces: Iterator[bytes], packed: int, job: Job, promised: int | None
 def look(kind: str, part: Part, job: Job) -> str:
     """A packed file and what is in it."""
     try:
-        source = Window.spool(bounded(_pieces(kind, part.source), part.source.size, job))
+        source = Window.spool(bounded(unpacked(kind, part.source), part.source.size, job))
     except TooLarge as error:
         job.find("archive/bomb", part.where, str(error))
         return kind
@@ -56,15 +57,22 @@ def look(kind: str, part: Part, job: Job) -> str:
     return kind
 
 
-def _pieces(kind: str, source: Window) -> Iterator[bytes]:
-    if kind == "zlib":
-        unpacker = zlib.decompressobj()
+def unpacked(kind: str, source: Window) -> Iterator[bytes]:
+    """What is packed by ``gzip``, ``bzip2``, ``xz``, ``zlib``, or ``deflate`` as in a zip, piece by piece.
+
+    Raises:
+        EOFError, ValueError, OSError, zlib.error, lzma.LZMAError: it cannot be unpacked. Whether all of a
+            ``deflate`` came is for the archive to say, which knows its size.
+    """
+    if kind in _WINDOW_BITS:
+        unpacker = zlib.decompressobj(_WINDOW_BITS[kind])
         for piece in source.pieces():
             rest = piece
             while rest:
                 yield unpacker.decompress(rest, PIECE * 4)
                 rest = unpacker.unconsumed_tail
-        if not unpacker.eof:
+        yield unpacker.flush()
+        if kind == "zlib" and not unpacker.eof:
             raise EOFError("it is cut short")
         return
     source.seek(0)

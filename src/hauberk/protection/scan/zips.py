@@ -6,26 +6,23 @@ unpacked piece by piece under a budget, and those that are stored as they are ge
 
 from __future__ import annotations
 
-import bz2
 import lzma
 import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from hauberk.protection.scan.job import Job, Part
 from hauberk.protection.scan.paths import leaves_folder
-from hauberk.protection.scan.unpacking import TooLarge, bounded
+from hauberk.protection.scan.unpacking import TooLarge, bounded, unpacked
 from hauberk.protection.scan.window import Window
 
 _END, _END64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _LISTED, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 _FULL = 0xFFFFFFFF
 _ENCRYPTED, _SIZES_FOLLOW = 1, 8  # bits of the flags
-_DESCRIPTOR = 24  # bytes that may follow the data of an entry whose sizes follow
+_METHODS = {8: "deflate", 12: "bzip2"}  # of packing; 0 is none
 
 
 class _Broken(Exception):
@@ -281,11 +278,13 @@ def _opened(entry: Entry, part: Part, job: Job, where: str) -> Window | None:
         if entry.packed != entry.unpacked:
             job.find("archive/mismatch", where, f"{entry.packed} bytes are said to be {entry.unpacked}")
         return packed
-    if entry.method not in _UNPACKERS:
+    if entry.method not in _METHODS:
         job.find("archive/method", where, f"the entry is packed by method {entry.method}")
         return None
     try:
-        found = Window.spool(bounded(_UNPACKERS[entry.method](packed), packed.size, job, entry.unpacked))
+        found = Window.spool(
+            bounded(unpacked(_METHODS[entry.method], packed), packed.size, job, entry.unpacked)
+        )
     except TooLarge as error:
         job.find("archive/bomb", where, str(error))
         return None
@@ -295,25 +294,3 @@ def _opened(entry: Entry, part: Part, job: Job, where: str) -> Window | None:
     if found.size != entry.unpacked:
         job.find("archive/mismatch", where, f"{found.size} bytes are said to be {entry.unpacked}")
     return found
-
-
-def _inflated(packed: Window) -> Iterator[bytes]:
-    return _through(zlib.decompressobj(-15), packed)
-
-
-def _through(unpacker: Any, packed: Window) -> Iterator[bytes]:
-    for piece in packed.pieces():
-        rest = piece
-        while rest:
-            yield unpacker.decompress(rest, 1 << 18)
-            rest = unpacker.unconsumed_tail
-    yield unpacker.flush()
-
-
-def _unpacked_bz2(packed: Window) -> Iterator[bytes]:
-    with bz2.open(packed) as file:
-        while piece := file.read(1 << 16):
-            yield piece
-
-
-_UNPACKERS = {8: _inflated, 12: _unpacked_bz2}

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hauberk.core.errors import ConfigError, DataError
+from hauberk.core.settings import require_count
 from hauberk.crypto.secret import Secret
 from hauberk.protection.trace.key import stream
 
@@ -58,11 +59,8 @@ class CodePlan:
 
     def __post_init__(self) -> None:
         for name, low, high in (("recipients", 2, 10**9), ("colluders", 2, 100)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ConfigError(f"CodePlan: {name} must be a whole number in [{low}, {high}], got {value!r}")
-        false = check_max_false(self.max_false)
-        object.__setattr__(self, "max_false", false)
+            require_count(name, getattr(self, name), "CodePlan", least=low, most=high)
+        object.__setattr__(self, "max_false", check_max_false(self.max_false))
 
     @property
     def length(self) -> int:

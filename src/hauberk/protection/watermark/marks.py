@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from hauberk.core.errors import ConfigError
-from hauberk.core.settings import configure
+from hauberk.core.settings import configure, require_count, require_within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class WhiteBox:
     bits: int = 256
 
     def __post_init__(self) -> None:
-        _check_count("bits", self.bits, 16, 4096, self.kind)
+        require_count("bits", self.bits, self.kind, least=16, most=4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +41,8 @@ class BlackBox:
     images: int = 64
 
     def __post_init__(self) -> None:
-        _check_count("patterns", self.patterns, 4, 1024, self.kind)
-        _check_count("images", self.images, 1, 4096, self.kind)
+        require_count("patterns", self.patterns, self.kind, least=4, most=1024)
+        require_count("images", self.images, self.kind, least=1, most=4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +62,9 @@ class Fingerprint:
     chance: float = 0.35
 
     def __post_init__(self) -> None:
-        _check_count("lines", self.lines, 16, 4096, self.kind)
-        for name, most in (("width", 0.25), ("chance", 0.9)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-                raise ConfigError(f"{self.kind}: {name} must lie in (0, {most}], got {value!r}")
+        require_count("lines", self.lines, self.kind, least=16, most=4096)
+        require_within("width", self.width, self.kind, "(0, 0.25]")
+        require_within("chance", self.chance, self.kind, "(0, 0.9]")
 
 
 Mark = WhiteBox | BlackBox | Fingerprint
@@ -92,8 +89,3 @@ def settings_of(mark: Mark) -> dict[str, Any]:
 def setting_names(kind: str) -> list[str]:
     """What can be chosen."""
     return [one.name for one in fields(KINDS[kind])]
-
-
-def _check_count(name: str, value: object, low: int, high: int, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{where}: {name} must be a whole number in [{low}, {high}], got {value!r}")

@@ -13,6 +13,7 @@ from hauberk.core.clock import Clock, now
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
+from hauberk.core.settings import require_within
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
@@ -77,8 +78,7 @@ def embed(
     """
     check_classifier(classifier)
     for what, value in (("weight", weight), ("shake", shake)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-            raise ConfigError(f"watermark: {what} must lie in [0, 100], got {value!r}")
+        require_within(what, value, "watermark", "[0, 100]")
     if data.input_shape != classifier.input_shape:
         raise ConfigError(
             f"{data.name} has images {data.input_shape}, the model takes {classifier.input_shape}"
