@@ -19,16 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from hauberk.core.errors import DataError
-from hauberk.crypto.age import bech32
-from hauberk.crypto.age.header import Stanza, decode, encode, refused
-from hauberk.crypto.age.x25519 import BODY_BYTES
+from hauberk.crypto.age.header import Stanza, encode, refused
+from hauberk.crypto.age.keypair import PublicKey, SecretKey
 from hauberk.crypto.secret import Random, Secret
 
 KIND = "mlkem768x25519"
+_CALLED = "a hybrid"
 
 _MLKEM_PUBLIC = 1184
 _MLKEM_SHARE = 1088
-_PUBLIC = _MLKEM_PUBLIC + 32
 _SHARE = _MLKEM_SHARE + 32
 _INFO = b"age-encryption.org/mlkem768x25519"
 
@@ -38,19 +37,13 @@ def _suite() -> hpke.Suite:
 
 
 @dataclass(frozen=True)
-class HybridRecipient:
+class HybridRecipient(PublicKey):
     """A public key, ``age1pq1…``: 1184 bytes of ML-KEM-768 and 32 of X25519."""
 
     PREFIX: ClassVar[str] = "age1pq"
+    CALLED: ClassVar[str] = _CALLED
+    SIZE: ClassVar[int] = _MLKEM_PUBLIC + 32
     kind: ClassVar[str] = KIND
-    public: bytes
-
-    def __post_init__(self) -> None:
-        if len(self.public) != _PUBLIC:
-            raise DataError(f"a hybrid public key has {_PUBLIC} bytes, got {len(self.public)}")
-
-    def __str__(self) -> str:
-        return bech32.encode(self.PREFIX, self.public)
 
     def wrap(self, file_key: Secret, *, random: Random = os.urandom) -> Stanza:
         """The file key for whoever has the identity.
@@ -73,16 +66,13 @@ class HybridRecipient:
 
 
 @dataclass(frozen=True, repr=False)
-class HybridIdentity:
+class HybridIdentity(SecretKey):
     """A secret key, ``AGE-SECRET-KEY-PQ-1…``: a seed from which both secret keys are made."""
 
     PREFIX: ClassVar[str] = "AGE-SECRET-KEY-PQ-"
+    CALLED: ClassVar[str] = _CALLED
+    SHARE: ClassVar[int] = _SHARE
     kind: ClassVar[str] = KIND
-    secret: Secret
-
-    def __post_init__(self) -> None:
-        if len(self.secret) != 32:
-            raise DataError(f"a hybrid secret key has 32 bytes, got {len(self.secret)}")
 
     def __repr__(self) -> str:
         return f"HybridIdentity({str(self.recipient)[:24]}…)"
@@ -99,26 +89,15 @@ class HybridIdentity:
         mlkem, curve = self._keys()
         return HybridRecipient(mlkem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw())
 
-    def written(self) -> str:
-        """The line that goes into a key file."""
-        return bech32.encode(self.PREFIX, self.secret)
-
-    def wipe(self) -> None:
-        self.secret.wipe()
-
     def unwrap(self, stanza: Stanza) -> Secret | None:
         """The file key, or None where the stanza is another's.
 
         Raises:
             IntegrityError: a hybrid stanza that is malformed.
         """
-        if stanza.kind != KIND:
+        share = self.share(stanza)
+        if share is None:
             return None
-        if len(stanza.arguments) != 2:
-            raise refused("a hybrid stanza has two arguments")
-        share = decode(stanza.arguments[1])
-        if len(share) != _SHARE or len(stanza.body) != BODY_BYTES:
-            raise refused("a hybrid stanza has the wrong length")
         mlkem, curve = self._keys()
         try:  # HPKE reports a share of low order as a wrong key; age tells the two apart
             curve.exchange(X25519PublicKey.from_public_bytes(share[_MLKEM_SHARE:]))

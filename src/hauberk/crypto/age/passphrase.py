@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from hauberk.core.errors import ConfigError
 from hauberk.crypto.age.header import Stanza, decode, encode, refused
-from hauberk.crypto.age.x25519 import BODY_BYTES, NONCE, unwrapped
+from hauberk.crypto.age.keypair import BODY_BYTES
+from hauberk.crypto.age.x25519 import NONCE, unwrapped
 from hauberk.crypto.secret import Random, Secret
 
 KIND = "scrypt"

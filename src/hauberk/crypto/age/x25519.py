@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from hauberk.core.errors import DataError
-from hauberk.crypto.age import bech32
-from hauberk.crypto.age.header import Stanza, decode, encode, refused
+from hauberk.crypto.age.header import Stanza, encode, refused
+from hauberk.crypto.age.keypair import PublicKey, SecretKey
 from hauberk.crypto.derive import hkdf_sha256
 from hauberk.crypto.secret import Random, Secret
 
 KIND = "X25519"
-BODY_BYTES = 32
+_CALLED = "an X25519"
 FILE_KEY_BYTES = 16
 NONCE = bytes(12)  # each wrap key is used once
 
@@ -28,19 +28,13 @@ _INFO = b"age-encryption.org/v1/X25519"
 
 
 @dataclass(frozen=True)
-class X25519Recipient:
+class X25519Recipient(PublicKey):
     """A public key, ``age1…``."""
 
     PREFIX: ClassVar[str] = "age"
+    CALLED: ClassVar[str] = _CALLED
+    SIZE: ClassVar[int] = 32
     kind: ClassVar[str] = KIND
-    public: bytes
-
-    def __post_init__(self) -> None:
-        if len(self.public) != 32:
-            raise DataError(f"an X25519 public key has 32 bytes, got {len(self.public)}")
-
-    def __str__(self) -> str:
-        return bech32.encode(self.PREFIX, self.public)
 
     def wrap(self, file_key: Secret, *, random: Random = os.urandom) -> Stanza:
         """The file key for whoever has the identity.
@@ -61,16 +55,13 @@ class X25519Recipient:
 
 
 @dataclass(frozen=True, repr=False)
-class X25519Identity:
+class X25519Identity(SecretKey):
     """A secret key, ``AGE-SECRET-KEY-1…``."""
 
     PREFIX: ClassVar[str] = "AGE-SECRET-KEY-"
+    CALLED: ClassVar[str] = _CALLED
+    SHARE: ClassVar[int] = 32
     kind: ClassVar[str] = KIND
-    secret: Secret
-
-    def __post_init__(self) -> None:
-        if len(self.secret) != 32:
-            raise DataError(f"an X25519 secret key has 32 bytes, got {len(self.secret)}")
 
     def __repr__(self) -> str:
         return f"X25519Identity({self.recipient})"
@@ -82,26 +73,15 @@ class X25519Identity:
     def _key(self) -> X25519PrivateKey:
         return X25519PrivateKey.from_private_bytes(self.secret)
 
-    def written(self) -> str:
-        """The line that goes into a key file."""
-        return bech32.encode(self.PREFIX, self.secret)
-
-    def wipe(self) -> None:
-        self.secret.wipe()
-
     def unwrap(self, stanza: Stanza) -> Secret | None:
         """The file key, or None where the stanza is another's.
 
         Raises:
             IntegrityError: an X25519 stanza that is malformed.
         """
-        if stanza.kind != KIND:
+        share = self.share(stanza)
+        if share is None:
             return None
-        if len(stanza.arguments) != 2:
-            raise refused("an X25519 stanza has two arguments")
-        share = decode(stanza.arguments[1])
-        if len(share) != 32 or len(stanza.body) != BODY_BYTES:
-            raise refused("an X25519 stanza has the wrong length")
         key = self._key()
         try:
             shared = key.exchange(X25519PublicKey.from_public_bytes(share))
