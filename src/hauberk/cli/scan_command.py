@@ -20,8 +20,7 @@ _FOUND, _UNREAD = 1, 3
               help="Also write SARIF 2.1.0, for code hosts.")  # fmt: skip
 @click.option("--own-only", is_flag=True, help="Leave picklescan and fickling aside.")
 @common.json_option
-@click.pass_context
-def command(ctx: click.Context, path: Path, sarif: Path | None, own_only: bool, as_json: bool) -> None:
+def command(path: Path, sarif: Path | None, own_only: bool, as_json: bool) -> int:
     """Look for what could run code, lie or explode in model files, before anything loads them.
 
     Nothing is run or unpacked. Exit code 0: clean; 1: findings; 3: something could not be looked at.
@@ -39,7 +38,7 @@ def command(ctx: click.Context, path: Path, sarif: Path | None, own_only: bool, 
     lacking = [name for name, version in found.scanners.items() if version is None]
     if lacking and not own_only:
         common.say(f"{' and '.join(lacking)} took no part: pip install 'hauberk[scan]'")
-    ctx.exit(_FOUND if found.findings else _UNREAD if found.unread else 0)
+    return _FOUND if found.findings else _UNREAD if found.unread else 0
 
 
 def _text(found: Scan) -> str:

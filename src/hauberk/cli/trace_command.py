@@ -109,9 +109,7 @@ def issue(
               help="Where the record goes [default: the folder 'evidence' beside the register].",
               )  # fmt: skip
 @common.json_option
-@click.pass_context
 def accuse(
-    ctx: click.Context,
     leaked: Path,
     original: Path,
     key_file: Path,

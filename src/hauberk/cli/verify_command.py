@@ -29,9 +29,7 @@ _DIFFERS = 1
 @click.option("--issuer", default=None, metavar="URL", help="The provider that vouches for --identity.")
 @click.option("--trust-config", type=_PATH, default=None, metavar="FILE", help="A Sigstore of one's own.")
 @common.json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     package: Path,
     signature: Path,
     public_key: Path | None,
@@ -40,7 +38,7 @@ def command(
     issuer: str | None,
     trust_config: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Is this package what somebody I trust has signed? Lists every file that is changed, missing or added.
 
     Exit code 0: yes; 1: no, or the signature does not hold.
@@ -57,7 +55,7 @@ def command(
         common.print_json(_document(found))
     else:
         click.echo(_text(found))
-    ctx.exit(0 if found.ok else _DIFFERS)
+    return 0 if found.ok else _DIFFERS
 
 
 def _trust(

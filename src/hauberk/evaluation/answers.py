@@ -10,6 +10,7 @@ from hauberk.attacks.query import Square
 from hauberk.attacks.transfer import Transfer
 from hauberk.evaluation.cascade import Stage
 from hauberk.models import Classifier
+from hauberk.models.stand_in import sighted
 from hauberk.threats import ThreatModel
 
 ROUNDS = 3  # of further restarts while they gain
@@ -25,6 +26,12 @@ def bridged(ladder: Sequence[Stage], stand_in: Classifier) -> tuple[Stage, ...]:
         replace(one, gradients_from=stand_in, note=_STRAIGHT) if one.attack.takes_gradients else one
         for one in ladder
     )
+
+
+def seeing(ladder: Sequence[Stage], attacked: Classifier) -> tuple[Stage, ...]:
+    """The same, where a part of what is attacked says that it blocks gradients; else the ladder as it is."""
+    source = sighted(attacked)
+    return tuple(ladder) if source is None else bridged(ladder, source)
 
 
 def to_masking(

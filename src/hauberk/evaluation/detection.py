@@ -25,18 +25,16 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.evaluation.answers import bridged
+from hauberk.evaluation.answers import seeing
 from hauberk.evaluation.cascade import Stage
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.crossing import across, crossing
-from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.detection_board import Board
 from hauberk.evaluation.flags import Flag, few_samples, randomised, zero_gradients
 from hauberk.evaluation.standard import repeats
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
 from hauberk.models.parts import Confidence, Part
-from hauberk.models.stand_in import sighted
 from hauberk.threats import Geometry, Knowledge, ThreatModel
 
 
@@ -116,8 +114,8 @@ def detection_report(
     behaviour = probe(classifier, images)
     network = undetected(classifier)
     board = Board(classifier, network, images, labels, threat, seed, progress)
-    eot = repeats(classifier, randomized=behaviour.randomized or bool(Declared.by(classifier).random))
-    for stage in _seeing([Stage(attack=one) for one in oblivious or (_plain(threat, eot),)], network):
+    eot = repeats(classifier, randomized=behaviour.randomized)
+    for stage in seeing([Stage(attack=one) for one in oblivious or (_plain(threat, eot),)], network):
         board.run(stage, network)
     if oblivious is None:
         demanding = _insisting(network, board.usual_lead)
@@ -196,10 +194,4 @@ def _adaptive(
     """Each attack by the gradients that cross first; the first one by those of the folded logits too."""
     ladder = across(classifier, threat, eot=eot, attacks=attacks)
     first = Stage(attack=ladder[0].attack if attacks is None else attacks[0])
-    return [*ladder, *_seeing([first], classifier)]
-
-
-def _seeing(stages: Sequence[Stage], attacked: Classifier) -> Sequence[Stage]:
-    """The stages by the gradients of a stand-in where a part of what they attack blocks its own."""
-    source = sighted(attacked)
-    return stages if source is None else bridged(stages, source)
+    return [*ladder, *seeing([first], classifier)]

@@ -25,13 +25,13 @@ from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.pieces import team
 from hauberk.evaluation.plan import Plan
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels, probe
+from hauberk.models.stand_in import declares
 from hauberk.threats import Geometry, ThreatModel
 
 
@@ -153,7 +153,7 @@ def evaluate(
 
     board = Board(classifier, images, labels, targets, threat, indices, kept)
     drawn = behaviour.randomized or any(
-        Declared.by(one).random for one in (classifier, *sources, *([gradients_from] if gradients_from else ()))
+        declares(one, "random") for one in (classifier, *sources, *([gradients_from] if gradients_from else ()))
     )
     campaign = Campaign(board, seed, team(classifier, workers, in_pieces=drawn), gradients_from, progress)
     rows = [board.carry(one) for one in carried]

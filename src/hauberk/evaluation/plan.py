@@ -62,7 +62,7 @@ class Plan:
 
     def carry_out(self, campaign: Campaign, behaviour: Behaviour) -> tuple[Flag, ...]:
         """Run the stages, look for suspicions, answer them; returns the flags that stay."""
-        eot = repeats(self.classifier, randomized=behaviour.randomized or bool(self.declared.random))
+        eot = repeats(self.classifier, randomized=behaviour.randomized)
         known = (
             *flags.probabilities(self.classifier.outputs),
             *flags.randomised(behaviour.largest_change if behaviour.randomized else None),

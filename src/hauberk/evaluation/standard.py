@@ -13,6 +13,7 @@ from hauberk.core.errors import ConfigError
 from hauberk.evaluation.cascade import Stage
 from hauberk.models import Classifier
 from hauberk.models.parts import Smoothing
+from hauberk.models.stand_in import declares
 from hauberk.threats import Knowledge, ThreatModel
 
 EOT = 16  # answers averaged at each point of a randomised model
@@ -23,8 +24,11 @@ def repeats(classifier: Classifier, *, randomized: bool) -> int:
     """Answers to average at each point: 1 of a model that always says the same.
 
     Smoothing has averaged over noise already, so the whole is shared out between its copies and ours.
+
+    Args:
+        randomized: whether it was seen to answer differently; a part that says so of itself is believed.
     """
-    if not randomized:
+    if not (randomized or declares(classifier, "random")):
         return 1
     copies = max((one.samples for one in classifier.modules() if isinstance(one, Smoothing)), default=1)
     return max(_LEAST_EOT, EOT // copies)

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from hauberk.attacks import PGD, Attack
+from hauberk.evaluation.answers import seeing
 from hauberk.evaluation.cascade import Stage
 from hauberk.evaluation.crossing import across
-from hauberk.evaluation.declared import Declared
 from hauberk.evaluation.judge import judge
 from hauberk.evaluation.standard import averaged, repeats
 from hauberk.models import Classifier
 from hauberk.models.checks import probe
-from hauberk.models.stand_in import sighted
 from hauberk.threats import ThreatModel
 
 DEFAULT_ATTACK = PGD(objective="margin", steps=40)
@@ -31,15 +30,13 @@ def strikes(classifier: Classifier, images: Tensor, threat: ThreatModel, attack:
 
     A refusal is crossed by the attack itself, or by the worst case's own attacks where nobody named one.
     """
-    randomized = probe(classifier, images).randomized or bool(Declared.by(classifier).random)
-    eot = repeats(classifier, randomized=randomized)
+    eot = repeats(classifier, randomized=probe(classifier, images).randomized)
     used = averaged(attack, eot)
-    source = sighted(classifier) if used.takes_gradients else None
-    first = Stage(attack=used, gradients_from=source, note=None if source is None else "straight-through")
+    first = seeing([Stage(attack=used)], classifier)
     if not classifier.rejects:
-        return (first,)
+        return first
     named = None if attack == DEFAULT_ATTACK else [used]
-    return (first, *across(classifier, threat, eot=eot, attacks=named))
+    return (*first, *across(classifier, threat, eot=eot, attacks=named))
 
 
 def fallen(

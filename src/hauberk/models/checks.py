@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hauberk.core.errors import ConfigError, DataError, UnsupportedModel
+from hauberk.datasets import Dataset
 from hauberk.models.classifier import Classifier
 
 _ROUNDING = 1e-6  # inputs computed as uint8 / 255 may leave the range by less than this
@@ -65,6 +66,18 @@ def check_images(classifier: Classifier, images: object) -> Tensor:
             hint="scale the images, or state the bounds that the classifier was trained with",
         )
     return torch.minimum(torch.maximum(images, lower), upper)
+
+
+def check_shape(classifier: Classifier, data: Dataset) -> None:
+    """Data of the shape that the classifier takes.
+
+    Raises:
+        ConfigError: another one.
+    """
+    if data.input_shape != classifier.input_shape:
+        raise ConfigError(
+            f"{data.name} has images {data.input_shape}, the classifier takes {classifier.input_shape}"
+        )
 
 
 def check_labels(classifier: Classifier, labels: object, count: int, *, what: str = "labels") -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hauberk.models.classifier import Classifier
-from hauberk.models.parts import Inner, Part
+from hauberk.models.parts import Gradient, Inner, Part
 
 _SLOPE_ONE = frozenset(
     (
@@ -74,7 +74,11 @@ def straight_through(classifier: Classifier) -> Classifier:
     return copied.eval()
 
 
+def declares(classifier: Classifier, gradient: Gradient) -> bool:
+    """Whether a part, of a member too, says this of its gradients."""
+    return any(isinstance(one, Part) and one.gradient == gradient for one in classifier.modules())
+
+
 def sighted(classifier: Classifier) -> Classifier | None:
     """What to take gradients from in the classifier's place; None where no part says that it hides them."""
-    blocked = any(isinstance(one, Part) and one.gradient == "blocked" for one in classifier.modules())
-    return straight_through(classifier) if blocked else None
+    return straight_through(classifier) if declares(classifier, "blocked") else None

@@ -21,6 +21,7 @@ from hauberk.core.settings import require_count, require_within
 from hauberk.datasets import Dataset
 from hauberk.defenses.defense import Wrap
 from hauberk.models import Classifier
+from hauberk.models.checks import check_shape
 from hauberk.models.features import features
 from hauberk.models.parts import Confidence, Detector, FeatureSqueezing, Mahalanobis, NearestNeighbours
 from hauberk.models.parts.rejection import MEASURES
@@ -50,10 +51,7 @@ class Detection(Wrap):
         """A detector without a threshold, and the images on which to find one."""
 
     def part(self, classifier: Classifier, data: Dataset, seed: int) -> Detector:
-        if data.input_shape != classifier.input_shape:
-            raise ConfigError(
-                f"{data.name} has images {data.input_shape}, the classifier takes {classifier.input_shape}"
-            )
+        check_shape(classifier, data)
         detector, images = self.learnt(classifier, self._drawn(data, seed))
         detector.to(classifier.device, classifier.dtype)
         detector.calibrate(scores(detector, classifier, images), self.fpr)

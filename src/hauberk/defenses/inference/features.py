@@ -20,6 +20,7 @@ from hauberk.datasets import Dataset
 from hauberk.defenses.defense import Wrap
 from hauberk.defenses.inference.fitting import fit_module
 from hauberk.models import Classifier
+from hauberk.models.checks import check_shape
 from hauberk.models.parts import Autoencoder, FusedFeatures, Projection, Selection
 from hauberk.models.parts.fusing import fuse
 from hauberk.models.twin import pass_size, passes
@@ -236,9 +237,6 @@ def _best_share(made: FusedFeatures, classifier: Classifier, data: Dataset, rows
 
 
 def _check_fits(classifier: Classifier, data: Dataset) -> None:
-    if data.input_shape != classifier.input_shape:
-        raise ConfigError(
-            f"{data.name} has images {data.input_shape}, the classifier takes {classifier.input_shape}"
-        )
+    check_shape(classifier, data)
     if len(data) < 2 or not bool((data.images != data.images[0]).any()):
         raise ConfigError(f"{data.name}: all {len(data)} images are alike, there is nothing to learn from")

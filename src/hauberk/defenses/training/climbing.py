@@ -14,8 +14,7 @@ from hauberk.attacks.gradient import GradientAttack
 from hauberk.core.errors import ConfigError
 from hauberk.datasets import Dataset
 from hauberk.models import Classifier
-from hauberk.models.parts import Part
-from hauberk.models.stand_in import sighted
+from hauberk.models.stand_in import declares, sighted
 from hauberk.models.training import Moment, accuracy
 from hauberk.threats import Geometry, ThreatModel
 
@@ -80,8 +79,7 @@ def attacked(
 
     Parts that hide gradients are bridged, and answers that are drawn anew averaged.
     """
-    random = any(isinstance(one, Part) and one.gradient == "random" for one in model.modules())
-    return (replace(attack, eot=_EOT) if random else attack)(
+    return (replace(attack, eot=_EOT) if declares(model, "random") else attack)(
         model, held_out.images, held_out.labels, threat.geometry, seed=seed, gradients_from=sighted(model)
     )
 

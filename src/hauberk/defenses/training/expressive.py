@@ -9,13 +9,12 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from hauberk.core.errors import ConfigError
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.settings import require_within
 from hauberk.datasets import Dataset
-from hauberk.defenses.defense import check_threat, needed
+from hauberk.defenses.defense import needed
 from hauberk.defenses.training.adversarial import AdversarialLesson, AdversarialTraining
-from hauberk.defenses.training.interval import certified_share
+from hauberk.defenses.training.interval import certified_share, check_bounds
 from hauberk.models import Classifier
 from hauberk.models.bounds import ball, boxes, chain, worst_logits
 from hauberk.models.training import Moment
@@ -63,10 +62,7 @@ class ExpressiveTraining(AdversarialTraining):
             ConfigError: another norm than Linf.
             UnsupportedModel: a layer through which bounds cannot be propagated.
         """
-        norm = needed(check_threat(classifier, threat), self.name).geometry.norm
-        if norm != "linf":
-            raise ConfigError(f"{self.name}: interval bounds are for norm linf, got {norm}")
-        chain(classifier)
+        check_bounds(classifier, threat, self.name)
         return super().fit(
             classifier, data, threat, seed=seed, name=name, checkpoint=checkpoint, progress=progress
         )

@@ -112,10 +112,7 @@ class IntervalTraining(TrainingDefense):
             ConfigError: another norm than Linf.
             UnsupportedModel: a layer through which bounds cannot be propagated.
         """
-        norm = needed(check_threat(classifier, threat), self.name).geometry.norm
-        if norm != "linf":
-            raise ConfigError(f"{self.name}: interval bounds are for norm linf, got {norm}")
-        chain(classifier)
+        check_bounds(classifier, threat, self.name)
         start = drawn_tight(classifier, seed) if self.init == "ibp" else classifier
         return super().fit(start, data, threat, seed=seed, name=name, checkpoint=checkpoint, progress=progress)
 
@@ -198,3 +195,16 @@ def certified_share(model: Classifier, data: Dataset, eps: float) -> float:
         worst = worst_logits(layers, seen, labels).scatter(1, labels[:, None], -math.inf)
         held += int((worst.amax(dim=1) < 0).sum())
     return held / len(data)
+
+
+def check_bounds(classifier: Classifier, threat: ThreatModel | Geometry | None, method: str) -> None:
+    """For methods that carry bounds through the network.
+
+    Raises:
+        ConfigError: no threat, or another norm than Linf.
+        UnsupportedModel: a layer through which bounds cannot be propagated.
+    """
+    norm = needed(check_threat(classifier, threat), method).geometry.norm
+    if norm != "linf":
+        raise ConfigError(f"{method}: interval bounds are for norm linf, got {norm}")
+    chain(classifier)

@@ -17,6 +17,7 @@ from hauberk.core.evidence import Evidence
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.datasets.augmentation import augmentations
+from hauberk.models.checks import check_shape
 from hauberk.models.classifier import Classifier
 from hauberk.models.training.lesson import Lesson, Plain
 from hauberk.models.training.plan import TrainingPlan
@@ -163,10 +164,7 @@ def _alone(run: Run, path: Path | None, identity: str, progress: Progress) -> It
 
 
 def _check_fits(classifier: Classifier, data: Dataset) -> None:
-    if data.input_shape != classifier.input_shape:
-        raise ConfigError(
-            f"{data.name} has images {data.input_shape}, the classifier takes {classifier.input_shape}"
-        )
+    check_shape(classifier, data)
     if len(data.classes) != classifier.num_classes:
         raise ConfigError(
             f"{data.name} has {len(data.classes)} classes, the classifier {classifier.num_classes}"

@@ -120,7 +120,7 @@ def _choices(walk: Walk, program: Program) -> Choices:
     trees: Trees = {}
     for name, target in program.state.items():
         own = [tree_of(axis, 1, numbers) for axis in walk.axes[name]]
-        if any(_free(tree) for tree in own):
+        if any(groups_in(tree) for tree in own):
             trees[target] = own
     return Choices(
         tuple(axis.size for axis in numbers),
@@ -140,10 +140,6 @@ def tree_of(axis: Axis, sign: int, numbers: dict[Axis, int]) -> Tree:
         return {"still": root.size}
     number = numbers.setdefault(root, len(numbers))
     return {"group": number} if sign > 0 else {"group": number, "sign": -1}
-
-
-def _free(tree: Tree) -> bool:
-    return bool(groups_in(tree))
 
 
 def groups_in(tree: Tree) -> list[int]:

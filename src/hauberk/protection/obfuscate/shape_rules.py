@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hauberk.protection.obfuscate.axes import Axis
+from hauberk.protection.obfuscate.pointwise_rules import first_of
 from hauberk.protection.obfuscate.program import Call, Value
 from hauberk.protection.obfuscate.walk import Axes, Rule, Walk, number
 
 
 def reshaped(walk: Walk, call: Call) -> bool:
     """Row-major regrouping: runs of dimensions with the same product hold the same entries."""
-    first = "self" if "self" in call.given else "input"
-    axes, sizes = walk.of(call, first), walk.made(call)
+    axes, sizes = walk.of(call, first_of(call)), walk.made(call)
     if call.name not in ("flatten", "squeeze", "unsqueeze"):  # these follow other sizes by themselves
         walk.rigid(axes)
     return walk.makes(call, regrouped(walk, axes, sizes))

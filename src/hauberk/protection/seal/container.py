@@ -205,12 +205,11 @@ class Unlocked:
 
         Args:
             target: memory for each message, which is filled without a copy. None: buffers that are used again,
-            and
-                whose content is gone with the next step.
+                and whose content is gone with the next step.
 
         Raises:
             IntegrityError: at the first segment that does not verify. Until the last has come, nothing may be
-            used.
+                used.
         """
         ahead: deque[tuple[list[Piece], list[memoryview], bytearray, Future[None]]] = deque()
         scratch: deque[bytearray] = deque()

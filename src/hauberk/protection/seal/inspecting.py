@@ -40,7 +40,9 @@ class Inside:
 
     Args:
         fingerprints: of the recipients in the order of ``Outside.kinds``, in hex; None where the file does not
-        say. files: names and sizes of the package's files besides the weights. tensors: in their order.
+            say.
+        files: names and sizes of the package's files besides the weights.
+        tensors: in their order.
     """
 
     fingerprints: tuple[str, ...] | None

@@ -70,7 +70,7 @@ class WeightsHeader:
 
         Raises:
             DataError: not a safetensors header, a dtype that is not known, or tensors that overlap or leave
-            gaps.
+                gaps.
         """
         document = parse_json(text.encode(), where=where) if text.startswith("{") else None
         if not isinstance(document, dict):

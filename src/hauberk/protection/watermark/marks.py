@@ -6,7 +6,7 @@ What is chosen here goes into the commitment, and decides how much evidence a ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from hauberk.core.settings import configure, require_count, require_within
@@ -84,8 +84,3 @@ def make_mark(kind: str, settings: Mapping[str, Any] | None = None) -> Mark:
 def settings_of(mark: Mark) -> dict[str, Any]:
     """As they stand in a commitment."""
     return asdict(mark)
-
-
-def setting_names(kind: str) -> list[str]:
-    """What can be chosen."""
-    return [one.name for one in fields(KINDS[kind])]
