@@ -1,9 +1,12 @@
-"""What can be read of a log, wherever it lies: a database, a folder of tiles, a file server, an object store."""
+"""What can be read of a log, wherever it lies: in a database, in a folder, behind HTTP, in an object store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
+
+from hauberk.ledger.entry import Opening
+from hauberk.ledger.tiles import Tile
 
 
 class Reader(Protocol):
@@ -26,6 +29,13 @@ class Reader(Protocol):
             IntegrityError: the log does not hold it although its head says so.
         """
 
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes of a tile of hashes.
+
+        Raises:
+            IntegrityError: it is missing, or too short.
+        """
+
     def entry(self, index: int) -> bytes:
         """The bytes of one entry, counted from 0."""
 
@@ -35,6 +45,12 @@ class Reader(Protocol):
     def find(self, leaf: bytes) -> int | None:
         """The number of the first entry with this leaf hash, or None. Cost: a database looks it up, tiles are
         searched from the beginning."""
+
+    def about(self, subject: str) -> list[int]:
+        """The numbers of the statements about the model with this digest. Cost: as ``find``."""
+
+    def openings(self, number: int) -> Mapping[str, Opening]:
+        """What opens the salted digests of an entry, by name; published tiles hold none."""
 
     def close(self) -> None:
         """Give back what is open."""
