@@ -14,10 +14,9 @@ from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.core.files import read_bytes, write_atomic
 from hauberk.crypto.notes.note import decode64, encode64
 from hauberk.crypto.notes.signers import KINDS, SEED_BYTES, Signer
-from hauberk.crypto.notes.verifiers import Verifier, parse_verifier
+from hauberk.crypto.notes.verifiers import PRIVATE_HEAD, Verifier, parse_verifier
 from hauberk.crypto.secret import Secret
 
-_HEAD = "PRIVATE+KEY+"
 _USES = {
     "ed25519": "signs the heads of the log {name} (Ed25519)",
     "cosignature-ed25519": "cosigns heads of logs as the witness {name} (Ed25519)",
@@ -75,7 +74,7 @@ def read_verifiers(path: str | Path) -> tuple[Verifier, ...]:
     """
     found = []
     for number, line in _lines(Path(path), "file of public keys"):
-        if line.startswith(_HEAD):
+        if line.startswith(PRIVATE_HEAD):
             raise DataError(f"{path} holds secret keys; public keys are asked for", hint=f"use {path}.pub")
         try:
             found.append(parse_verifier(line))
@@ -104,14 +103,14 @@ def _use(signer: Signer) -> str:
 
 def _written(signer: Signer) -> str:
     key = encode64(bytes([signer.KIND]) + signer.secret)
-    return f"{_HEAD}{signer.name}+{signer.verifier.key_id.hex()}+{key}"
+    return f"{PRIVATE_HEAD}{signer.name}+{signer.verifier.key_id.hex()}+{key}"
 
 
 def _parse(line: str, where: str) -> Signer:
-    if not line.startswith(_HEAD):
+    if not line.startswith(PRIVATE_HEAD):
         raise DataError(f"{where} is no secret key of a log or witness", hint="hauberk ledger init makes one")
     try:
-        name, id_, encoded = line.removeprefix(_HEAD).split("+", 2)
+        name, id_, encoded = line.removeprefix(PRIVATE_HEAD).split("+", 2)
         data = decode64(encoded, what="the key")
         signer = _BY_BYTE[data[0]](name, Secret(data[1:]))
     except (IntegrityError, ValueError, LookupError):

@@ -22,6 +22,9 @@ from hauberk.crypto.notes import messages
 from hauberk.crypto.notes.checkpoint import Checkpoint
 from hauberk.crypto.notes.note import Note, Signature, check_name, decode64, encode64, refused
 
+PRIVATE_HEAD = "PRIVATE+KEY+"
+"""How a written secret key begins."""
+
 
 @dataclass(frozen=True)
 class Verifier:
@@ -144,6 +147,8 @@ def parse_verifier(text: str) -> Verifier:
     Raises:
         DataError: it is none, or of a kind that is not known here.
     """
+    if text.startswith(PRIVATE_HEAD):
+        raise DataError("this is a secret key; a public key is asked for", hint="use the .pub file")
     try:
         name, id_, encoded = text.split("+", 2)
         check_name(name)
