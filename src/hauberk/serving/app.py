@@ -1,0 +1,313 @@
+"""The server as an ASGI application: routes, and the life of a request.
+
+    headers → door (who, may he) → body → network, beside it the door's record → watch → answer
+
+Nothing leaves before the door's decision is on disk. Whatever goes wrong is answered with one problem document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import metadata as packages
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from hauberk.serving import protocol
+from hauberk.serving.bodies import Gone, Receive, read_body
+from hauberk.serving.door import Admission, Ask, Door, Headers
+from hauberk.serving.limits import Limits
+from hauberk.serving.metrics import Metrics
+from hauberk.serving.openapi import document as openapi
+from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
+from hauberk.serving.protocol import Answer
+from hauberk.serving.rack import NAME, Rack
+from hauberk.serving.watch import Treatment, Watch
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = dict[str, Any]
+
+_JSON = b"application/json"
+_BINARY = b"application/octet-stream"
+_HEADERS: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_HEADER_LENGTH = b"inference-header-content-length"
+_ID = b"x-request-id"
+
+
+class App:
+    """Answers the Open Inference Protocol, and metrics.
+
+    Args:
+        rack: the models.
+        door: who may come in.
+        watch: who looks at what callers do.
+        tls: whether connections are encrypted, for the header that tells browsers to insist on it.
+    """
+
+    def __init__(
+        self, rack: Rack, door: Door, watch: Watch, limits: Limits, metrics: Metrics, *, tls: bool = False
+    ) -> None:
+        self._rack, self._door, self._watch = rack, door, watch
+        self._limits, self._metrics = limits, metrics
+        extra = [(b"strict-transport-security", b"max-age=31536000")] if tls else []
+        self._headers = [*_HEADERS, *extra]
+        self._version = packages.version("hauberk")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        begin = time.perf_counter()
+        request = secrets.token_hex(8)
+        route, status = "other", 500
+        try:
+            route, work = self._route(scope, request)
+            status, headers, body = await work(receive)
+        except Problem as problem:
+            status, headers, body = _told(problem)
+        except Gone:
+            self._metrics.gone()
+            return
+        except Exception as error:  # noqa: BLE001 (the caller learns nothing of it, the log does)
+            self._metrics.failed(request, error)
+            status, headers, body = _told(
+                Problem(500, "failed", "something went wrong here; the request's id is in the server's log")
+            )
+        self._metrics.answered(route, status, time.perf_counter() - begin)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    *headers,
+                    (b"content-length", b"%d" % len(body)),
+                    (_ID, request.encode()),
+                    *self._headers,
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _route(self, scope: Scope, request: str) -> tuple[str, _Work]:
+        """What a path asks for, by a word for the metrics."""
+        path = _segments(scope)
+        read = ("GET", "HEAD")
+        match path:
+            case ["v2", "health", "live"]:
+                return _only(scope, read, "health", _Plain({"live": True}))
+            case ["v2", "health", "ready"]:
+                return _only(scope, read, "health", self._ready)
+            case ["v2"]:
+                return _only(scope, read, "server", self._server)
+            case ["openapi.json"]:
+                return _only(scope, read, "openapi", self._openapi)
+            case ["metrics"]:
+                return _only(scope, read, "metrics", _Asking(self, scope, request, "metrics.read").metrics)
+            case ["v2", "models"]:
+                return _only(scope, read, "models", _Asking(self, scope, request, "model.view").names)
+            case ["v2", "models", name, *rest]:
+                return self._model(scope, request, name, rest)
+        raise Problem(404, "no-such-path", "nothing is served at this path")
+
+    def _model(self, scope: Scope, request: str, name: str, rest: list[str]) -> tuple[str, _Work]:
+        version = None
+        if rest[:1] == ["versions"] and len(rest) >= 2:
+            version, rest = rest[1], rest[2:]
+        if not NAME.fullmatch(name) or (version is not None and not NAME.fullmatch(version)):
+            raise Problem(404, "no-such-model", "no model has such a name")
+        asking = _Asking(self, scope, request, "model.predict", name, version)
+        match rest:
+            case ["infer"]:
+                return _only(scope, ("POST",), "infer", asking.infer)
+            case ["ready"]:
+                return _only(scope, ("GET", "HEAD"), "model", asking.ready)
+            case []:
+                return _only(scope, ("GET", "HEAD"), "model", asking.describe)
+        raise Problem(404, "no-such-path", "nothing is served at this path")
+
+    async def _ready(self, receive: Receive) -> _Response:
+        if not self._rack.ready:
+            raise Problem(503, "not-ready", "not all models are loaded, or the server is stopping")
+        return _json({"ready": True})
+
+    async def _server(self, receive: Receive) -> _Response:
+        return _json({"name": "hauberk", "version": self._version, "extensions": ["binary_tensor_data"]})
+
+    async def _openapi(self, receive: Receive) -> _Response:
+        return _json(openapi(self._version))
+
+
+_Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+_Work = Callable[[Receive], Awaitable[_Response]]
+
+
+class _Plain:
+    """The same document for everybody."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    async def __call__(self, receive: Receive) -> _Response:
+        return _json(self._document)
+
+
+class _Asking:
+    """One request for something that not everybody may have."""
+
+    __slots__ = ("_action", "_app", "_model", "_request", "_scope", "_version")
+
+    def __init__(
+        self,
+        app: App,
+        scope: Scope,
+        request: str,
+        action: str,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        self._app, self._scope, self._request = app, scope, request
+        self._action, self._model, self._version = action, model, version
+
+    async def infer(self, receive: Receive) -> _Response:
+        app = self._app
+        admission = await self._admit("model.predict")
+        app._watch.check(admission.caller)
+        entry = app._rack.find(self._model or "", self._version)
+        headers = self._scope["headers"]
+        body = await read_body(receive, headers, app._limits)
+        question = protocol.parse(body, _header_length(headers), entry.engine.input_shape, app._limits.rows)
+        answer = await entry.batcher.ask(question.rows)
+        treatment = app._watch.look(admission.caller, entry, question.rows, answer)
+        entry.check()
+        if treatment.delay_s:
+            await asyncio.sleep(treatment.delay_s)
+        await _recorded(admission)
+        app._metrics.predicted(entry.name, entry.version, len(question.rows))
+        text, head = protocol.encode(
+            entry.name, entry.version, question, _treated(answer, treatment), decimals=treatment.decimals
+        )
+        if head is None:
+            return 200, [(b"content-type", _JSON)], text
+        return 200, [(b"content-type", _BINARY), (_HEADER_LENGTH, b"%d" % head)], text
+
+    async def ready(self, receive: Receive) -> _Response:
+        await _recorded(await self._admit("model.view"))
+        self._app._rack.find(self._model or "", self._version)
+        return _json({"name": self._model, "ready": True})
+
+    async def describe(self, receive: Receive) -> _Response:
+        await _recorded(await self._admit("model.view"))
+        entry = self._app._rack.find(self._model or "", self._version)
+        versions = sorted(self._app._rack.models()[entry.name])
+        return _json(
+            protocol.metadata(entry.name, versions, entry.engine.input_shape, len(entry.engine.labels))
+        )
+
+    async def names(self, receive: Receive) -> _Response:
+        await _recorded(await self._admit(self._action))
+        rack = self._app._rack
+        return _json(
+            [
+                {"name": name, "versions": sorted(versions), "current": rack.current(name)}
+                for name, versions in sorted(rack.models().items())
+            ]
+        )
+
+    async def metrics(self, receive: Receive) -> _Response:
+        await _recorded(await self._admit(self._action))
+        kind, text = self._app._metrics.exposition()
+        return 200, [(b"content-type", kind.encode())], text
+
+    async def _admit(self, action: str) -> Admission:
+        client = self._scope.get("client")
+        extensions = self._scope.get("extensions") or {}
+        certificate = extensions.get("tls", {}).get("client_cert_name")
+        return await self._app._door.admit(
+            Ask(
+                action,
+                self._model,
+                self._version,
+                self._scope["headers"],
+                client[0] if client else "",
+                self._request,
+                certificate,
+            )
+        )
+
+
+async def _recorded(admission: Admission) -> None:
+    if admission.recorded is not None:
+        await admission.recorded
+
+
+def _treated(answer: Answer, treatment: Treatment) -> Answer:
+    """What the caller gets to see."""
+    if treatment.label_only:
+        only = np.zeros_like(answer.probabilities)
+        only[np.arange(len(only)), answer.label] = 1.0
+        return Answer(only, answer.label, only)
+    if treatment.decimals is not None:
+        return Answer(
+            answer.probabilities.round(treatment.decimals),
+            answer.label,
+            answer.logits.round(treatment.decimals),
+        )
+    return answer
+
+
+def _segments(scope: Scope) -> list[str]:
+    """The parts of a path; one that hides something in its encoding leads nowhere."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    text = raw.partition(b"?")[0].decode("latin-1")
+    parts = [unquote(one) for one in text.strip("/").split("/")]
+    if any("/" in one or "\\" in one or one in ("", ".", "..") or not one.isprintable() for one in parts):
+        raise Problem(404, "no-such-path", "nothing is served at this path")
+    return parts
+
+
+def _only(scope: Scope, methods: Sequence[str], route: str, work: _Work) -> tuple[str, _Work]:
+    if scope["method"] not in methods:
+        raise Problem(405, "method", f"use {' or '.join(methods)} here", headers={"allow": ", ".join(methods)})
+    return route, work
+
+
+def _header_length(headers: Headers) -> int | None:
+    found = None
+    for name, value in headers:
+        if name == _HEADER_LENGTH:
+            if found is not None or not value.isdigit() or len(value) > 10:
+                raise bad_request("header-length", "Inference-Header-Content-Length must be one whole number")
+            found = int(value)
+    return found
+
+
+def _json(document: Any) -> _Response:
+    return 200, [(b"content-type", _JSON)], json.dumps(document, ensure_ascii=False).encode()
+
+
+def _told(problem: Problem) -> _Response:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
+    return problem.status, [(b"content-type", CONTENT_TYPE), *headers], problem.body()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
+
+def document(version: str) -> dict[str, Any]:
+    return {"openapi": "3.1.0", "info": {"title": "Hauberk", "version": version}, "paths": {}}
