@@ -56,7 +56,7 @@ class Door(Protocol):
         """The caller, if he may.
 
         Raises:
-            Problem: 401 for a caller who is not known, 403 for one who may not, 429 for one who tried too often,
+            Problem: 401 for a caller who is not known, 403 for one who may not, 429 for one too often,
                 503 where the decision cannot be written down.
         """
 
