@@ -39,6 +39,7 @@ _VERBS = {
     "ledger": "keep what happened in a log that outsiders can check",
     "history": "print a model's whole life, each step with its proof",
     "scan": "look for what could run code in foreign model files",
+    "serve": "answer predictions over HTTP, for callers who are known and watched",
     "info": "show what a model package is",
 }
 

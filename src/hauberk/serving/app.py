@@ -78,7 +78,7 @@ class App:
             status, headers, body = await work(receive)
         except Problem as problem:
             status, headers, body = _told(problem)
-        except Gone:
+        except (Gone, asyncio.CancelledError):  # a connection that is lost cancels what it asked for
             self._metrics.gone()
             return
         except Exception as error:  # noqa: BLE001 (the caller learns nothing of it, the log does)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 import numpy as np
@@ -34,13 +35,22 @@ class Batcher:
 
     Args:
         executor: the thread for engines that are too slow for the loop.
+        batched: told of each pass how many images it had.
 
     Cost: an answer waits for the batch that is under way, for ``limits.delay_ms`` at most, and for its own
     batch.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, executor: Executor) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        executor: Executor,
+        *,
+        batched: Callable[[int], None] | None = None,
+    ) -> None:
         self.engine = engine
+        self._batched = batched
         self._limits, self._executor = limits, executor
         self._inline = engine.batch_s < INLINE_S
         self._loop = asyncio.get_running_loop()
@@ -88,6 +98,8 @@ class Batcher:
         if not batch:
             return
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([one.rows for one in batch])
+        if self._batched is not None:
+            self._batched(len(rows))
         if self._inline:
             try:
                 answer = self._answer(rows)

@@ -21,7 +21,9 @@ class Limits:
         receive_s: from the first byte of a request to its last; slow senders are cut off.
         idle_s: how long a connection may say nothing.
         connections: open at once.
-        grace_s: how long requests may go on once the server is told to stop.
+        drain_s: how long the server still takes requests once it is told to stop and has said that it is not
+            ready, so that balancers notice.
+        grace_s: how long requests may go on after that.
     """
 
     body_bytes: int = 16 << 20
@@ -33,6 +35,7 @@ class Limits:
     receive_s: float = 20.0
     idle_s: float = 30.0
     connections: int = 1024
+    drain_s: float = 1.0
     grace_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -41,4 +44,5 @@ class Limits:
             require_count(name, getattr(self, name), "Limits", most=most)
         for name in ("timeout_s", "receive_s", "idle_s", "grace_s"):
             require_within(name, getattr(self, name), "Limits", "(0, 3600]")
+        require_within("drain_s", self.drain_s, "Limits", "[0, 3600]")
         require_within("delay_ms", self.delay_ms, "Limits", "[0, 1000]")

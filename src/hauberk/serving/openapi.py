@@ -1,3 +1,5 @@
+"""What the server offers, as an OpenAPI 3.1 document with examples."""
+
 from __future__ import annotations
 
 from typing import Any

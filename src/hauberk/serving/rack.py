@@ -11,10 +11,12 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from hauberk.serving.batching import Batcher
 from hauberk.serving.engine import Engine
 from hauberk.serving.limits import Limits
+from hauberk.serving.metrics import Metrics
 from hauberk.serving.problems import Problem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -50,10 +52,11 @@ class Rack:
 
     Args:
         executor: where engines run that are too slow for the event loop.
+        metrics: told of each batch; None where nothing is counted.
     """
 
-    def __init__(self, limits: Limits, executor: Executor) -> None:
-        self._limits, self._executor = limits, executor
+    def __init__(self, limits: Limits, executor: Executor, metrics: Metrics | None = None) -> None:
+        self._limits, self._executor, self._metrics = limits, executor, metrics
         self._models: dict[str, dict[str, Entry]] = {}
         self._current: dict[str, str] = {}
         self.ready = True
@@ -61,11 +64,17 @@ class Rack:
 
     def put(self, name: str, version: str, digest: str, engine: Engine, *, current: bool = True) -> Entry:
         """Serve an engine from now on; ``current`` is what a request without a version gets."""
-        entry = Entry(name, version, digest, engine, Batcher(engine, self._limits, self._executor))
+        told = None if self._metrics is None else partial(self._metrics.batched, name)
+        batcher = Batcher(engine, self._limits, self._executor, batched=told)
+        entry = Entry(name, version, digest, engine, batcher)
         self._models.setdefault(name, {})[version] = entry
         if current:
             self._current[name] = version
         return entry
+
+    def use(self, name: str, version: str) -> None:
+        """Give this version to requests that name none."""
+        self._current[name] = version
 
     def drop(self, name: str, version: str) -> None:
         """Serve it no longer; requests that hold it are answered."""

@@ -1,92 +1,160 @@
-"""Running the server: one process, one event loop, until it is told to stop."""
+"""A server's life in one process: load, listen, follow its source, stop without dropping anybody.
+
+    look at the source → load and check every model → listen → … → not ready → drain → finish → stop
+
+SIGTERM and Ctrl-C stop it; SIGHUP makes it look at its source at once instead of at the next turn.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
+import contextlib
+import logging
+import signal
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-import uvicorn
-
-from hauberk.core.errors import ConfigError, EnvironmentFailure
+from hauberk.core.settings import require_within
+from hauberk.serving.address import Address
 from hauberk.serving.app import App
-from hauberk.serving.connections import Connection
+from hauberk.serving.door import Door, OpenDoor
+from hauberk.serving.keeping import Keeper, Served
 from hauberk.serving.limits import Limits
-from hauberk.serving.tls import Tls
+from hauberk.serving.listening import Listener
+from hauberk.serving.logs import tell
+from hauberk.serving.metrics import Metrics
+from hauberk.serving.offers import Source
+from hauberk.serving.rack import Rack
+from hauberk.serving.watch import NoWatch, Watch
+
+_TURN_S = 1.0  # how often the figures that are no counters are taken
 
 
 @dataclass(frozen=True, kw_only=True)
-class Address:
-    """Where the server listens.
+class Service:
+    """Everything a server consists of.
 
     Args:
-        host: a name or number of this machine.
-        port: 0 takes a free one.
-        tls: None speaks plainly, and then only to this machine unless ``plain_network`` says otherwise.
-        plain_network: let others read along: for a proxy on another machine that encrypts in its place.
+        source: what is to be served.
+        address: where it listens.
+        door, watch: make whoever decides and whoever looks, within the process and its running loop.
+        poll_s: seconds between two looks at the source.
+        served: told of every version before it takes its place.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
-    tls: Tls | None = None
-    plain_network: bool = False
+    source: Source
+    address: Address
+    limits: Limits = field(default_factory=Limits)
+    door: Callable[[Metrics], Door] = lambda _metrics: OpenDoor()
+    watch: Callable[[Metrics], Watch] = lambda _metrics: NoWatch()
+    poll_s: float = 2.0
+    served: Served | None = None
 
     def __post_init__(self) -> None:
-        if self.tls is None and not self.plain_network and not is_loopback(self.host):
-            raise ConfigError(
-                f"without TLS the server speaks only to this machine, not on {self.host}",
-                hint="--tls CERT KEY; or --plain-network where an encrypting proxy stands before it",
-            )
-
-    def bind(self) -> socket.socket:
-        """A bound socket, whose port is then known.
-
-        Raises:
-            EnvironmentFailure: the port is taken, or the address is not this machine's.
-        """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind((self.host, self.port))
-        except OSError as error:
-            found.close()
-            raise EnvironmentFailure(
-                f"cannot listen on {self.host} port {self.port}: {error.strerror or error}"
-            ) from error
-        return found
+        require_within("poll_s", self.poll_s, "Service", "(0, 3600]")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    if host == "localhost":
-        return True
+async def serve(
+    service: Service,
+    bound: socket.socket,
+    *,
+    listening: Callable[[], None] = lambda: None,
+    stop: asyncio.Event | None = None,
+    renew: asyncio.Event | None = None,
+) -> None:
+    """Serve until told to stop.
+
+    Args:
+        bound: not yet listening; closed at the end.
+        listening: called when every model is loaded and connections are taken.
+        stop, renew: what the signals set, for whoever runs this in a loop of his own.
+
+    Raises:
+        HauberkError: a model must not be served, TLS cannot be set up; nothing has been served then.
+    """
+    stop, renew = stop or asyncio.Event(), renew or asyncio.Event()
+    limits, metrics = service.limits, Metrics()
+    with ThreadPoolExecutor(1, "network") as executor, contextlib.closing(bound):
+        rack = Rack(limits, executor, metrics)
+        rack.ready = False
+        keeper = Keeper(rack, service.source, limits, metrics, served=service.served)
+        tls = None if service.address.tls is None else service.address.tls.context()
+        await keeper.begin()
+        app = App(rack, service.door(metrics), service.watch(metrics), limits, metrics, tls=tls is not None)
+        listener = Listener(app, limits, metrics)
+        with _signals(stop, renew):
+            await listener.open(bound, tls)
+            rack.ready = True
+            turns = [
+                asyncio.create_task(_looking(keeper, service.poll_s, renew)),
+                asyncio.create_task(_observing(metrics, rack, listener)),
+            ]
+            tell("listening", url=service.address.url(bound))
+            listening()
+            await stop.wait()
+            rack.ready = False
+            metrics.observe(rack.models(), len(listener.connections), ready=False)
+            tell("stopping", connections=len(listener.connections))
+            await asyncio.sleep(limits.drain_s)
+            for turn in turns:
+                turn.cancel()
+            left = await listener.close(limits.grace_s)
+            tell("stopped", level=logging.WARNING if left else logging.INFO, cut_off=left)
+
+
+def run(
+    service: Service,
+    bound: socket.socket,
+    listening: Callable[[], None] = lambda: None,
+    *,
+    life: int | None = None,
+) -> None:
+    """``serve`` in a loop of its own: uvloop's where it is installed. Raises as ``serve``.
+
+    Args:
+        life: a pipe; when its other end is closed, the server stops.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        stop = asyncio.Event()
+        if life is not None:
+            runner.get_loop().add_reader(life, stop.set)
+        runner.run(serve(service, bound, listening=listening, stop=stop))
 
 
-class Server(uvicorn.Server):
-    """uvicorn with this server's limits."""
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, renew: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    said = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew}
+    try:
+        for one, event in said.items():
+            loop.add_signal_handler(one, event.set)
+    except (ValueError, RuntimeError):  # not the main thread: whoever runs it there has the events
+        yield
+        return
+    try:
+        yield
+    finally:
+        for one in said:
+            loop.remove_signal_handler(one)
 
-    def __init__(self, app: App, address: Address, limits: Limits) -> None:
-        connection = type("LimitedConnection", (Connection,), {"limits": limits})
-        tls = address.tls
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=connection,
-                ws="none",
-                loop="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=limits.connections,
-                timeout_keep_alive=int(limits.idle_s),
-                timeout_graceful_shutdown=int(limits.grace_s),
-                ssl_context_factory=None if tls is None else (lambda _config, _default: tls.context()),
-            )
-        )
+
+async def _looking(keeper: Keeper, poll_s: float, renew: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(renew.wait(), poll_s)
+        renew.clear()
+        await keeper.renew()
+
+
+async def _observing(metrics: Metrics, rack: Rack, listener: Listener) -> None:
+    while True:
+        metrics.observe(rack.models(), len(listener.connections), rack.ready)
+        await asyncio.sleep(_TURN_S)

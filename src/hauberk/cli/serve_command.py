@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hauberk.cli import common, keys
+from hauberk.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hauberk.protection.sign import SignedOnly
+    from hauberk.serving.address import Address
+    from hauberk.serving.limits import Limits
+    from hauberk.serving.running import Service
+    from hauberk.serving.workers import Make
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("serve", epilog="Example: hauberk serve --models digits=runs/first/hardened --port 8080")
+@click.option("--models", multiple=True, metavar="NAME=PKG",
+              help="A package or a sealed file, under the name that callers use; repeatable.")  # fmt: skip
+@click.option("--tls", type=(_PATH, _PATH), default=None, metavar="CERT KEY", help="Encrypt: TLS 1.3.")
+@click.option("--mtls", type=_PATH, default=None, metavar="CA", help="Callers must show its certificate.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
+@click.option("--port", type=int, default=8080, show_default=True, metavar="PORT", help="0 takes a free one.")
+@click.option("--plain-network", is_flag=True, help="No TLS although others can listen in: behind a proxy.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
+              help="Processes.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1, 1024), default=None, metavar="N",
+              help="Of each process's network [default: the cores, shared out].")  # fmt: skip
+@click.option("--public-key", type=_PATH, multiple=True, metavar="PUBLIC.pem",
+              help="Serve only what its holder signed; repeatable.")  # fmt: skip
+@click.option("--ca", type=_PATH, multiple=True, metavar="CERT.pem",
+              help="Serve only what somebody whom it certifies signed; repeatable.")  # fmt: skip
+@keys.identity_options
+@click.option("--poll", "poll_s", type=float, default=2.0, show_default=True, metavar="S",
+              help="Seconds between two looks for other models.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A limit, such as batch_rows=128.")
+@common.json_option
+def command(
+    models: tuple[str, ...],
+    tls: tuple[Path, Path] | None,
+    mtls: Path | None,
+    host: str,
+    port: int,
+    plain_network: bool,
+    workers: int,
+    threads: int | None,
+    public_key: tuple[Path, ...],
+    ca: tuple[Path, ...],
+    identities: tuple[Path, ...],
+    passphrase: bool,
+    passphrase_file: Path | None,
+    poll_s: float,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Serve models over the Open Inference Protocol until told to stop.
+
+    Prints the address when every model is loaded; the log goes to standard error, a JSON object a line.
+    Stops at SIGTERM when all requests are answered; looks for other models at SIGHUP.
+    """
+    from hauberk.serving import logs, needs
+    from hauberk.serving.folders import places_of
+
+    needs.check_installed()
+    places = places_of(models)
+    readers = []
+    if identities or passphrase or passphrase_file:
+        readers = keys.identities_of(identities, passphrase, passphrase_file)
+    limits = _limits(settings)
+    address = _address(tls, mtls, host, port, plain_network)
+
+    def make(place: Address) -> Service:
+        import torch
+
+        from hauberk.serving.admitting import Checks
+        from hauberk.serving.folders import FolderSource
+        from hauberk.serving.running import Service
+
+        torch.set_num_threads(threads or max(1, _cores() // workers))
+        source = FolderSource(places, Checks(_signed(public_key, ca), readers))
+        return Service(source=source, address=place, limits=limits, poll_s=poll_s)
+
+    def listening(url: str) -> None:
+        if as_json:
+            common.print_json({"url": url, "models": sorted(places)})
+        else:
+            click.echo(f"{url}: serving {', '.join(sorted(places))}")
+
+    logs.write_to()
+    _run(make, address, workers, listening)
+
+
+def _run(make: Make, address: Address, workers: int, listening: Callable[[str], None]) -> None:
+    if workers > 1:
+        from hauberk.serving.workers import run_workers
+
+        run_workers(make, address, workers, listening)
+        return
+    from hauberk.serving.running import run
+
+    bound = address.bind()
+    run(make(address), bound, lambda: listening(address.url(bound)))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limits(settings: tuple[str, ...]) -> Limits:
+    from hauberk.core.settings import check_settings
+    from hauberk.serving.limits import Limits
+
+    given = common.parse_settings(settings)
+    check_settings(Limits, given, where="--set")
+    return Limits(**given)
+
+
+def _address(
+    tls: tuple[Path, Path] | None, mtls: Path | None, host: str, port: int, plain_network: bool
+) -> Address:
+    from hauberk.serving.address import Address
+    from hauberk.serving.tls import Tls
+
+    if mtls is not None and tls is None:
+        raise ConfigError("--mtls asks callers for certificates, and needs --tls CERT KEY for the server's own")
+    if plain_network and tls is not None:
+        raise ConfigError("--plain-network and --tls contradict each other")
+    encrypted = None if tls is None else Tls(certificate=tls[0], key=tls[1], client_ca=mtls)
+    return Address(host=host, port=port, tls=encrypted, plain_network=plain_network)
+
+
+def _signed(public_keys: tuple[Path, ...], authorities: tuple[Path, ...]) -> SignedOnly | None:
+    from hauberk.protection.sign import Authority, PublicKey, SignedOnly
+
+    trusted = (*(PublicKey(one) for one in public_keys), *((Authority(authorities),) if authorities else ()))
+    return SignedOnly(trusted) if trusted else None
