@@ -18,6 +18,7 @@ from hauberk.serving.metrics import Metrics
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
 
 MOST_HEADER_BYTES = 32 << 10
+_BETWEEN = len(b": \r\n")
 _FRAMING = 4  # a chunked body may be so many times larger on the wire than it may be at all
 
 
@@ -94,13 +95,24 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEADER_BYTES:
-            self._why = "headers"
-            raise ValueError("the parser hands this to send_400_response")
+        self._check_headers()
         super().on_headers_complete()
         name = _certified(self.transport)
         if name is not None:  # the task that reads the scope starts after this turn of the loop
             self.scope.setdefault("extensions", {})["tls"] = {"client_cert_name": name}
+
+    def _check_headers(self) -> None:
+        """What the parser lets pass; it hands what is raised here to ``send_400_response``."""
+        size, hosts = len(self.url), 0
+        for name, value in self.headers:
+            size += len(name) + len(value) + _BETWEEN
+            hosts += name == b"host"
+        if size > MOST_HEADER_BYTES:
+            self._why = "headers"
+            raise ValueError("too long")
+        version = self.parser.get_http_version()
+        if hosts != 1 if version == "1.1" else version != "1.0":
+            raise ValueError("nobody can tell whom the request is for")
 
     def on_message_complete(self) -> None:
         self._stop_waiting()

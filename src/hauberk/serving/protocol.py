@@ -26,13 +26,13 @@ Floats = npt.NDArray[np.float32]
 INPUT = "input"
 OUTPUTS = ("probabilities", "label", "logits")
 _DEFAULT = OUTPUTS[:2]
-_OUTPUT_TYPES = {"probabilities": "FP32", "label": "INT64", "logits": "FP32"}
-_INPUT_TYPES: dict[str, np.dtype[Any]] = {
+OUTPUT_TYPES = {"probabilities": "FP32", "label": "INT64", "logits": "FP32"}
+INPUT_TYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
     "FP16": np.dtype("<f2"),
 }
-_LONGEST_ID = 128
+LONGEST_ID = 128
 _NO_PARAMETERS: dict[str, Any] = {}
 
 
@@ -81,8 +81,8 @@ def parse(body: bytes, header_bytes: int | None, shape: Sequence[int], most_rows
     document = _json(body if header_bytes is None else memoryview(body)[:header_bytes])
     rest = b"" if header_bytes is None else memoryview(body)[header_bytes:]
     name = document.get("id")
-    if name is not None and (type(name) is not str or len(name) > _LONGEST_ID):
-        raise bad_request("id", f"'id' is text of at most {_LONGEST_ID} characters")
+    if name is not None and (type(name) is not str or len(name) > LONGEST_ID):
+        raise bad_request("id", f"'id' is text of at most {LONGEST_ID} characters")
     inputs = document.get("inputs")
     if type(inputs) is not list or len(inputs) != 1 or type(inputs[0]) is not dict:
         raise bad_request("inputs", f"'inputs' must be a list of one tensor, '{INPUT}'")
@@ -105,7 +105,7 @@ def _tensor(one: Mapping[str, Any], rest: bytes | memoryview, shape: Sequence[in
     if one.get("name") != INPUT:
         raise bad_request("inputs", f"no input named {_shown(one.get('name'))}; this model takes '{INPUT}'")
     kind = one.get("datatype")
-    dtype = _INPUT_TYPES.get(kind) if type(kind) is str else None
+    dtype = INPUT_TYPES.get(kind) if type(kind) is str else None
     if dtype is None:
         raise bad_request("datatype", f"'datatype' must be FP32, FP64 or FP16, got {_shown(kind)}")
     sizes = one.get("shape")
@@ -209,7 +209,7 @@ def encode(
     tails: list[bytes] = []
     for name in question.outputs:
         values: npt.NDArray[Any] = getattr(answer, name)
-        one: dict[str, Any] = {"name": name, "datatype": _OUTPUT_TYPES[name], "shape": list(values.shape)}
+        one: dict[str, Any] = {"name": name, "datatype": OUTPUT_TYPES[name], "shape": list(values.shape)}
         if name in question.binary:
             tail = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
             one["parameters"] = {"binary_data_size": len(tail)}
@@ -233,7 +233,7 @@ def metadata(model: str, versions: Sequence[str], shape: Sequence[int], classes:
         "platform": "pytorch_hauberk",
         "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *shape]}],
         "outputs": [
-            {"name": name, "datatype": _OUTPUT_TYPES[name], "shape": [-1] if name == "label" else [-1, classes]}
+            {"name": name, "datatype": OUTPUT_TYPES[name], "shape": [-1] if name == "label" else [-1, classes]}
             for name in OUTPUTS
         ],
     }
