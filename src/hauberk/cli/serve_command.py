@@ -104,8 +104,8 @@ def _run(make: Make, address: Address, workers: int, listening: Callable[[str], 
         return
     from hauberk.serving.running import run
 
-    bound = address.bind()
-    run(make(address), bound, lambda: listening(address.url(bound)))
+    with address.bind() as bound:
+        run(make(address), bound, lambda: listening(address.url(bound)))
 
 
 def _cores() -> int:

@@ -23,10 +23,11 @@ from hauberk.serving.bodies import Gone, Receive, read_body
 from hauberk.serving.door import Admission, Ask, Door, Headers
 from hauberk.serving.limits import Limits
 from hauberk.serving.metrics import Metrics
+from hauberk.serving.offers import NAME
 from hauberk.serving.openapi import document as openapi
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
 from hauberk.serving.protocol import Answer
-from hauberk.serving.rack import NAME, Rack
+from hauberk.serving.rack import Rack
 from hauberk.serving.watch import Treatment, Watch
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]

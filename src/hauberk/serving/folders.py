@@ -16,8 +16,7 @@ from hauberk.core.errors import ConfigError, DataError, HauberkError
 from hauberk.core.files import machine_errors, read_bytes
 from hauberk.core.manifest import MANIFEST, check_digest
 from hauberk.serving.admitting import Checks
-from hauberk.serving.offers import Offer, Offers
-from hauberk.serving.rack import NAME
+from hauberk.serving.offers import NAME, Offer, Offers
 
 REVOKED = ".revoked"
 _VERSION_LETTERS = 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +16,15 @@ from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import Offer, Offers, Source
 from hauberk.serving.rack import Rack
 
+_AGAIN_S = 30.0  # a package that was being copied is whole by then
 Served = Callable[[Offer, Engine], None]
 
 
 class Keeper:
     """Looks at a source and changes the rack.
 
-    A version that must not be served, or cannot be loaded, leaves the one before it in service; the log says
-    why once, and the metrics count it. What is revoked stops at once, whatever else goes wrong.
+    A version that must not be served, or cannot be loaded, leaves the one before it in service and is tried
+    again after a while; the log says why once. What is revoked stops at once, whatever else goes wrong.
 
     Args:
         served: told of every version before it takes its place; where it raises, the version is not served.
@@ -33,7 +35,7 @@ class Keeper:
     ) -> None:
         self._rack, self._source, self._limits, self._metrics = rack, source, limits, metrics
         self._served = served
-        self._refused: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], tuple[str, float]] = {}  # why, and when it is tried again
         self._busy = asyncio.Lock()
 
     async def begin(self) -> None:
@@ -45,8 +47,8 @@ class Keeper:
         """
         async with self._busy:
             offers = await asyncio.to_thread(self._source.look)
-            for error in offers.unread.values():
-                raise error
+            if offers.unread:
+                raise next(iter(offers.unread.values()))
             for offer in offers.models:
                 reason = offers.revoked.get((offer.name, offer.version))
                 if reason is None:
@@ -62,20 +64,23 @@ class Keeper:
             if not self._rack.models():
                 raise PolicyViolation("nothing to serve: every model is revoked")
 
-    async def renew(self) -> None:
-        """One look at the source; errors are told, not raised."""
+    async def renew(self, *, insist: bool = False) -> None:
+        """One look at the source; errors are told, not raised.
+
+        Args:
+            insist: try what was refused at once.
+        """
         async with self._busy:
             try:
                 offers = await asyncio.to_thread(self._source.look)
-            except HauberkError as error:
-                tell("source-unreadable", level=logging.ERROR, why=str(error))
+            except HauberkError as unreadable:
+                tell("source-unreadable", level=logging.ERROR, why=str(unreadable))
                 return
             self._revoke(offers)
-            for name, unread in offers.unread.items():
-                if (name, str(unread)) not in self._refused:
-                    self._refuse(name, str(unread), unread)
+            for name, error in offers.unread.items():
+                self._refuse(name, "", error)
             for offer in offers.models:
-                await self._switch(offer, offers)
+                await self._switch(offer, offers, insist)
             self._drop(offers)
 
     def _revoke(self, offers: Offers) -> None:
@@ -85,25 +90,30 @@ class Keeper:
                 self._rack.revoke(name, version, reason)
                 tell("model-revoked", level=logging.WARNING, model=name, version=version, why=reason)
 
-    async def _switch(self, offer: Offer, offers: Offers) -> None:
+    async def _switch(self, offer: Offer, offers: Offers, insist: bool) -> None:
         entry = self._rack.models().get(offer.name, {}).get(offer.version)
         if entry is not None and entry.digest == offer.digest:
             if offer.current and self._rack.current(offer.name) != offer.version:
                 self._rack.use(offer.name, offer.version)
                 tell("model-current", model=offer.name, version=offer.version)
             return
-        if (offer.name, offer.version) in offers.revoked or (offer.name, offer.digest) in self._refused:
+        _why, again = self._refused.get((offer.name, offer.digest), ("", 0.0))
+        if (offer.name, offer.version) in offers.revoked or (time.monotonic() < again and not insist):
             return
         try:
             engine = await asyncio.to_thread(self._made, offer)
         except Exception as error:  # noqa: BLE001 (a model that fails must not take the others down)
             self._refuse(offer.name, offer.digest, error, version=offer.version)
             return
+        self._refused.pop((offer.name, offer.digest), None)
         self._put(offer, engine)
 
-    def _refuse(self, name: str, what: str, error: Exception, **facts: Any) -> None:
-        self._refused.add((name, what))
+    def _refuse(self, name: str, digest: str, error: Exception, **facts: Any) -> None:
+        before, _again = self._refused.get((name, digest), ("", 0.0))
+        self._refused[name, digest] = str(error), time.monotonic() + _AGAIN_S
         self._metrics.refused(name)
+        if str(error) == before:
+            return
         if isinstance(error, HauberkError):
             tell("model-refused", level=logging.ERROR, model=name, why=str(error), **facts)
         else:

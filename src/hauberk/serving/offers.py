@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -11,13 +12,16 @@ from hauberk.core.errors import HauberkError
 if TYPE_CHECKING:
     from hauberk.models import Classifier
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""How models and versions may be called."""
+
 
 @dataclass(frozen=True)
 class Offer:
     """One version of one model that is to be served.
 
     Args:
-        name, version: as callers write them; letters, digits and ``._-``.
+        name, version: as callers write them; see ``NAME``.
         digest: of the package, or of the sealed file; another digest is another model.
         load: the classifier in eval mode, after everything that must hold has been checked. Called in a thread
             of its own; raises a ``HauberkError`` where the model must not be served.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hauberk.serving.offers import NAME
 from hauberk.serving.problems import CONTENT_TYPE, bad_request
 from hauberk.serving.protocol import INPUT, INPUT_TYPES, LONGEST_ID, OUTPUT_TYPES, OUTPUTS
-from hauberk.serving.rack import NAME
 
 _TEXT = {"type": "string"}
 _SIZES = {"type": "array", "items": {"type": "integer"}}

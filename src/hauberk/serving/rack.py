@@ -7,7 +7,6 @@ from that moment on, not even to requests that wait for it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from hauberk.serving.engine import Engine
 from hauberk.serving.limits import Limits
 from hauberk.serving.metrics import Metrics
 from hauberk.serving.problems import Problem
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(slots=True, eq=False)

@@ -150,8 +150,9 @@ async def _looking(keeper: Keeper, poll_s: float, renew: asyncio.Event) -> None:
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(renew.wait(), poll_s)
+        told = renew.is_set()
         renew.clear()
-        await keeper.renew()
+        await keeper.renew(insist=told)
 
 
 async def _observing(metrics: Metrics, rack: Rack, listener: Listener) -> None:
