@@ -1,0 +1,18 @@
+"""The guard: notices callers who search, steal or probe, and treats them by policy."""
+
+from hauberk.serving.guard.alerts import Alert, AlertSink, CountSink, LogSink, Sinks
+from hauberk.serving.guard.guard import Guard, Verdict
+from hauberk.serving.guard.policy import Action, Finding, GuardPolicy
+
+__all__ = [
+    "Action",
+    "Alert",
+    "AlertSink",
+    "CountSink",
+    "Finding",
+    "Guard",
+    "GuardPolicy",
+    "LogSink",
+    "Sinks",
+    "Verdict",
+]
