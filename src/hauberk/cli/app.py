@@ -40,6 +40,7 @@ _VERBS = {
     "history": "print a model's whole life, each step with its proof",
     "scan": "look for what could run code in foreign model files",
     "serve": "answer predictions over HTTP, for callers who are known and watched",
+    "top": "watch a prediction server in the terminal",
     "info": "show what a model package is",
 }
 
