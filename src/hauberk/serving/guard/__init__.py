@@ -3,6 +3,7 @@
 from hauberk.serving.guard.alerts import Alert, AlertSink, CountSink, LogSink, Sinks
 from hauberk.serving.guard.guard import Guard, Verdict
 from hauberk.serving.guard.policy import Action, Finding, GuardPolicy
+from hauberk.serving.guard.store import GuardStore
 
 __all__ = [
     "Action",
@@ -12,6 +13,7 @@ __all__ = [
     "Finding",
     "Guard",
     "GuardPolicy",
+    "GuardStore",
     "LogSink",
     "Sinks",
     "Verdict",

@@ -70,8 +70,9 @@ class Guard:
         sink: is told of every alert.
         seconds: the wall clock.
 
-    ``verdicts`` are the callers who are treated otherwise now; ``fresh`` those and the scenes found since
-    somebody took them (``guard.state``).
+    ``verdicts`` are the callers who are treated otherwise now. ``usual`` and ``wanted`` hold what was kept of
+    models that nobody has asked yet; ``fresh``, ``fresh_wanted``, ``lifted`` and ``changed`` what the store has
+    not written yet.
 
     Cost: about ten microseconds for a look at a small image unlike the caller's earlier ones, more for those
     near them; about 64 KiB for each caller and model.
@@ -89,10 +90,14 @@ class Guard:
         clock: wall.Clock = wall.now,
     ) -> None:
         self.policy, self._key, self._sink = policy, key, sink
-        self._seconds, self._clock = seconds, clock
+        self.seconds, self._clock = seconds, clock
         self.models: dict[str, Model] = {}
         self.callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()
         self.verdicts: dict[str, Verdict] = {}
+        self.usual: dict[str, Usual] = {}
+        self.wanted: dict[str, list[Place]] = {}
+        self.changed: set[tuple[str, str]] = set()
+        self.lifted: list[str] = []
         self.fresh: list[tuple[str, Verdict]] = []
         self.fresh_wanted: list[tuple[str, Place]] = []
 
@@ -112,9 +117,11 @@ class Guard:
         if verdict.action is Action.BLOCK:
             raise Problem(403, "blocked", "this caller is not served at present; ask the operator")
 
-    def lift(self, caller: str) -> None:
-        """Forget what was held against a caller."""
+    def lift(self, caller: str, *, tell: bool = True) -> None:
+        """Forget what was held against a caller; the other workers are told."""
         self.verdicts.pop(caller, None)
+        if tell:
+            self.lifted.append(caller)
         for key in [one for one in self.callers if one[0] == caller]:
             del self.callers[key]
 
@@ -126,6 +133,8 @@ class Guard:
     def look(self, caller: str, entry: Entry, rows: Floats, answer: Answer) -> Treatment:
         """Take note of a question and its answer; says how to answer it."""
         name = (caller, entry.digest)
+        if entry.digest not in self.models:
+            self._model(entry)
         one = self.callers.get(name)
         if one is None:
             one = self._new(name, entry)
@@ -148,7 +157,7 @@ class Guard:
 
     def _verdict(self, caller: str) -> Verdict | None:
         verdict = self.verdicts.get(caller)
-        if verdict is not None and verdict.until <= self._seconds():
+        if verdict is not None and verdict.until <= self.seconds():
             del self.verdicts[caller]
             return None
         return verdict
@@ -159,8 +168,11 @@ class Guard:
             low, high = entry.engine.bounds()
             shape = entry.engine.input_shape
             prints = Prints(shape, high - low, self._key + entry.digest.encode())
-            usual = Usual(prints.cells, int(np.prod(shape)), len(entry.engine.labels))
-            model = self.models[entry.digest] = Model(prints, usual)
+            usual = self.usual.pop(entry.digest, None)
+            if usual is None:
+                usual = Usual(prints.cells, int(np.prod(shape)), len(entry.engine.labels))
+            wanted = self.wanted.pop(entry.digest, [])
+            model = self.models[entry.digest] = Model(prints, usual, wanted)
         return model
 
     def _new(self, name: tuple[str, str], entry: Entry) -> Caller:
@@ -179,6 +191,7 @@ class Guard:
         rows = one.rows[0] if len(one.rows) == 1 else np.concatenate(one.rows)
         logits = one.logits[0] if len(one.logits) == 1 else np.concatenate(one.logits)
         one.rows, one.logits, one.waiting = [], [], 0
+        self.changed.add((caller, digest))
         prints, labels, gaps = model.prints(rows), logits.argmax(axis=1), _gaps(logits)
         found = one.memory.look(prints, labels, gaps, model.usual.near, model.usual.typical)
         one.calm = not found
@@ -239,6 +252,7 @@ class Guard:
         """Compare all callers of a model, and those to come, with the place of a search that was found."""
         model = self.models.get(digest)
         if model is None:
+            self.wanted[digest] = [*self.wanted.get(digest, [])[1 - _WANTED :], place]
             return
         model.wanted = [*model.wanted[1 - _WANTED :], place]
         for (caller, its_model), one in self.callers.items():
@@ -263,7 +277,7 @@ class Guard:
         one.told.add(finding)
         action = self.policy.action(finding)
         if action is not Action.NOTE:
-            until = float("inf") if action is Action.NEW_KEY else self._seconds() + self.policy.block_s
+            until = float("inf") if action is Action.NEW_KEY else self.seconds() + self.policy.block_s
             self.hold(caller, Verdict(action, until))
             self.fresh.append((caller, Verdict(action, until)))
         self._tell(finding, caller, digest, score, one.memory.seen, reason, facts)

@@ -7,7 +7,8 @@ under suspicion is kept longer, so that natural images in between do not wash it
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from hauberk.serving.guard.kinds import SAME, Kind, Reading, in_part, read, read
 from hauberk.serving.protocol import Floats
 
 _CREDIT = 64  # looks that a unit of suspicion keeps a scene longer in memory
+_ARRAYS = ("prints", "_squares", "_steps", "_count", "_parent", "_used", "_scene", "_label", "_gap")
 _NONE = -1
 _EXPECTED = 1e6  # looks that somebody else's search is remembered longer
 _KEPT = 0.5  # of what the nearest look shares exactly
@@ -176,6 +178,24 @@ class Memory:
             scene.label,
         )
 
+    def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+        """All of it, as arrays and JSON, for ``from_state``."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        scenes = {number: _scene_facts(one) for number, one in self.scenes.items()}
+        return arrays, {"next": self._next, "clock": self._clock, "seen": self.seen, "scenes": scenes}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Memory:
+        """What ``state`` gave."""
+        memory = cls(*arrays["prints"].shape)
+        for name in _ARRAYS:
+            setattr(memory, name, arrays[name])
+        memory._next, memory._clock, memory.seen = facts["next"], facts["clock"], facts["seen"]
+        for number, one in facts["scenes"].items():
+            known = {**one, "kinds": Counter(one["kinds"]), "labels": set(one["labels"])}
+            memory.scenes[int(number)] = Scene(**known)
+        return memory
+
     def _bound_scenes(self) -> None:
         if len(self.scenes) >= self.size:
             del self.scenes[min(self.scenes, key=lambda one: self.scenes[one].score)]
@@ -234,3 +254,8 @@ class Memory:
         self._gap[places] = gaps[-count:]
         self._parent[places] = np.arange(self.size)[places]
         return places.start if count == 1 else _NONE
+
+
+def _scene_facts(scene: Scene) -> dict[str, Any]:
+    facts = asdict(scene)
+    return {**facts, "kinds": dict(scene.kinds), "labels": sorted(scene.labels)}

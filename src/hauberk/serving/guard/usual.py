@@ -11,7 +11,8 @@ sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ _OUTSIDE, _UNSURE = 0.99, 0.02  # quantiles
 _BEYOND = 1.5  # times the outer quantile, so that other sensors do not count
 _BINS = 10
 _WINDOW = 2000
+_ARRAYS = ("mean", "scale", "expected", "cuts")
 DRIFTED = 0.25  # the population stability index that practice calls a large shift
 
 
@@ -72,6 +74,22 @@ class Usual:
         self._rows += len(prints)
         if self._rows >= LEARNT_FROM:
             self._measure()
+
+    def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+        """What was measured, as arrays and JSON, for ``from_state``."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        facts = {name: getattr(self, name) for name in ("typical", "outside", "unsure")}
+        return arrays, {**facts, "classes": self._classes}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Usual:
+        """What ``state`` gave."""
+        usual = cls(len(arrays["mean"]), 1, facts["classes"])
+        for name in _ARRAYS:
+            setattr(usual, name, arrays[name])
+        usual.typical, usual.outside, usual.unsure = facts["typical"], facts["outside"], facts["unsure"]
+        usual.learnt = True
+        return usual
 
     def _measure(self) -> None:
         prints, gaps = np.concatenate(self._sample), np.concatenate(self._gaps)
