@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--poll", "poll_s", type=float, default=2.0, show_default=True, metavar="S",
               help="Seconds between two looks for other models.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A limit, such as batch_rows=128.")
+@click.option("--otel", default=None, metavar="URL",
+              help="Send traces there (OTLP), such as to http://127.0.0.1:4318/v1/traces.")  # fmt: skip
 @common.json_option
 def command(
     models: tuple[str, ...],
@@ -57,6 +60,7 @@ def command(
     passphrase_file: Path | None,
     poll_s: float,
     settings: tuple[str, ...],
+    otel: str | None,
     as_json: bool,
 ) -> None:
     """Serve models over the Open Inference Protocol until told to stop.
@@ -81,10 +85,12 @@ def command(
         from hauberk.serving.admitting import Checks
         from hauberk.serving.folders import FolderSource
         from hauberk.serving.running import Service
+        from hauberk.serving.tracing import Traces
 
         torch.set_num_threads(threads or max(1, _cores() // workers))
         source = FolderSource(places, Checks(_signed(public_key, ca), readers))
-        return Service(source=source, address=place, limits=limits, poll_s=poll_s)
+        traces = None if otel is None else partial(Traces.to, otel)
+        return Service(source=source, address=place, limits=limits, poll_s=poll_s, traces=traces)
 
     def listening(url: str) -> None:
         if as_json:

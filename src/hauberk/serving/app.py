@@ -28,6 +28,7 @@ from hauberk.serving.openapi import document as openapi
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
 from hauberk.serving.protocol import Answer
 from hauberk.serving.rack import Rack
+from hauberk.serving.tracing import Traces
 from hauberk.serving.watch import Treatment, Watch
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -54,11 +55,21 @@ class App:
         door: who may come in.
         watch: who looks at what callers do.
         tls: whether connections are encrypted, for the header that tells browsers to insist on it.
+        traces: told of every answer; None where nothing is traced.
     """
 
     def __init__(
-        self, rack: Rack, door: Door, watch: Watch, limits: Limits, metrics: Metrics, *, tls: bool = False
+        self,
+        rack: Rack,
+        door: Door,
+        watch: Watch,
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        tls: bool = False,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces
         self._rack, self._door, self._watch = rack, door, watch
         self._limits, self._metrics = limits, metrics
         extra = [(b"strict-transport-security", b"max-age=31536000")] if tls else []
@@ -87,7 +98,12 @@ class App:
             status, headers, body = _told(
                 Problem(500, "failed", "something went wrong here; the request's id is in the server's log")
             )
-        self._metrics.answered(route, status, time.perf_counter() - begin)
+        taken = time.perf_counter() - begin
+        self._metrics.answered(route, status, taken)
+        if self._traces is not None:
+            end = time.time_ns()
+            start = end - int(taken * 1e9)
+            self._traces.answered(scope["method"], route, status, request, scope["headers"], start, end)
         await send(
             {
                 "type": "http.response.start",

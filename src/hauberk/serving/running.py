@@ -27,6 +27,7 @@ from hauberk.serving.logs import tell
 from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import Source
 from hauberk.serving.rack import Rack
+from hauberk.serving.tracing import Traces
 from hauberk.serving.watch import NoWatch, Watch
 
 _TURN_S = 1.0  # how often the figures that are no counters are taken
@@ -42,6 +43,7 @@ class Service:
         door, watch: make whoever decides and whoever looks, within the process and its running loop.
         poll_s: seconds between two looks at the source.
         served: told of every version before it takes its place.
+        traces: makes whoever is told of every answer, within the process.
     """
 
     source: Source
@@ -51,6 +53,7 @@ class Service:
     watch: Callable[[Metrics], Watch] = lambda _metrics: NoWatch()
     poll_s: float = 2.0
     served: Served | None = None
+    traces: Callable[[], Traces] | None = None
 
     def __post_init__(self) -> None:
         require_within("poll_s", self.poll_s, "Service", "(0, 3600]")
@@ -76,13 +79,17 @@ async def serve(
     """
     stop, renew = stop or asyncio.Event(), renew or asyncio.Event()
     limits, metrics = service.limits, Metrics()
-    with ThreadPoolExecutor(1, "network") as executor, contextlib.closing(bound):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(bound))
+        executor = stack.enter_context(ThreadPoolExecutor(1, "network"))
         rack = Rack(limits, executor, metrics)
         rack.ready = False
         keeper = Keeper(rack, service.source, limits, metrics, served=service.served)
         tls = None if service.address.tls is None else service.address.tls.context()
         await keeper.begin()
-        app = App(rack, service.door(metrics), service.watch(metrics), limits, metrics, tls=tls is not None)
+        door, watch = service.door(metrics), service.watch(metrics)
+        traces = None if service.traces is None else stack.enter_context(contextlib.closing(service.traces()))
+        app = App(rack, door, watch, limits, metrics, tls=tls is not None, traces=traces)
         listener = Listener(app, limits, metrics)
         with _signals(stop, renew):
             await listener.open(bound, tls)
