@@ -21,6 +21,8 @@ from hauberk.serving.protocol import Floats
 SAME = 2e-5  # a cell's sum that moved by less has not moved: rounding of float32
 _PART = 0.1  # of the cells with something in them
 _LEAST_PART = 4
+_DARK, _LEAST_ACTIVE = 0.05, 8
+_HARDLY, _DIMMEST, _AGREE = 0.01, 0.7, 0.02  # ratios of contrast
 _LARGE = 0.03  # of the valid range in one cell's sum; less is a sensor's last bit
 _LIGHT = 0.1  # of a step's length, beside more or less contrast; prints do not see even light
 _LINE = 0.995
@@ -48,9 +50,22 @@ class Reading:
     weight: float
 
 
-_BACK, _ON, _AGAINST = Reading(Kind.PART, 2.0), Reading(Kind.PART, 0.25), Reading(Kind.NATURAL, -1.0)
+_BACK, _ON, _AGAINST = Reading(Kind.PART, 1.5), Reading(Kind.PART, 0.25), Reading(Kind.NATURAL, -1.5)
 _UNKNOWN = Reading(Kind.PART, 0.0)
 _REPEAT, _AS_LIGHT, _FIRST = Reading(Kind.REPEAT, 0.0), Reading(Kind.LIGHT, 0.0), Reading(Kind.FIRST, 0.0)
+
+
+def exposure(one: Floats, hub: Floats) -> float:
+    """By how much a look has more contrast than another, where most cells agree on that; else 1."""
+    active = np.abs(hub) > _DARK * np.abs(hub).max()
+    if np.count_nonzero(active) < _LEAST_ACTIVE:
+        return 1.0
+    ratios = one[active] / hub[active]
+    middle = float(np.partition(ratios, len(ratios) // 2)[len(ratios) // 2])  # one that occurs, to the last bit
+    if abs(middle - 1) < _HARDLY or not _DIMMEST < middle < 1 / _DIMMEST:
+        return 1.0
+    agree = np.count_nonzero(np.abs(ratios - middle) < _AGREE)
+    return middle if 2 * agree > len(ratios) else 1.0
 
 
 def in_part(step: Floats, hub: Floats) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hauberk.serving.guard.kinds import SAME, Kind, Reading, in_part, read, read_part
+from hauberk.serving.guard.kinds import SAME, Kind, Reading, exposure, in_part, read, read_part
 from hauberk.serving.protocol import Floats
 
 _CREDIT = 64  # looks that a unit of suspicion keeps a scene longer in memory
@@ -23,6 +23,8 @@ _NONE = -1
 _EXPECTED = 1e6  # looks that somebody else's search is remembered longer
 _KEPT = 0.5  # of what the nearest look shares exactly
 _STICKY = 1.7  # squared distances: a look's hub is its neighbour's, where that is hardly farther away
+_OTHER_POINT = 0.8
+_SAME_POINT = 0.1  # of a step's squared length: points so close to each other have one hub, the busiest
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +71,8 @@ class Memory:
         self._squares: Floats = np.full(size, np.inf, np.float32)
         self._steps: Floats = np.zeros((size, cells), np.float32)
         self._count = np.zeros(size, np.int32)
-        self._parent = np.arange(size)
         self._used = np.arange(-size, 0, dtype=np.float32)
+        self._parent = np.arange(size)
         self._scene: npt.NDArray[np.int64] = np.full(size, _NONE, np.int64)
         self._label = np.zeros(size, np.int16)
         self._gap = np.zeros(size, np.float32)
@@ -112,11 +114,22 @@ class Memory:
         if distance[hub] > reach:
             self._keep(one[None], np.array([one @ one]), np.array([label]), np.array([gap]))
             return None
+        known = self.scenes.get(int(self._scene[hub]))
+        around = {hub, int(self._parent[hub])} | ({known.hub, known.last} - {-1} if known else set())
+        for row in around:
+            light = exposure(one, self.prints[row])
+            if light != 1:
+                steps[row] = one / light - self.prints[row]
+                distance[row] = steps[row] @ steps[row]
         hub = self._start(hub, steps)
         part = in_part(steps[hub], self.prints[hub])
         parent = int(self._parent[hub])
-        if not part and distance[parent] < _STICKY * distance[hub]:
-            hub = parent
+        if not part:
+            apart = np.square(self.prints - self.prints[hub]).sum(axis=1)
+            if distance[parent] < _STICKY * distance[hub] and apart[parent] > _OTHER_POINT * distance[hub]:
+                hub = parent
+                apart = np.square(self.prints - self.prints[hub]).sum(axis=1)
+            hub = int(np.where(apart <= _SAME_POINT * distance[hub], self._count, _NONE).argmax())
         scene, number = self._scene_of(hub)
         step, before = steps[hub], self._steps[hub]
         if part:
@@ -136,14 +149,14 @@ class Memory:
             scene.better = None
             return scene, reading
         scene.score = max(0.0, scene.score + reading.weight)
-        before += step / np.sqrt(distance[hub])
+        before += step / max(float(np.sqrt(distance[hub])), 1e-12)
         self._count[hub] += 1
         place = self._keep(
             one[None], np.array([one @ one]), np.array([label]), np.array([gap]), number, scene.score
         )
-        self._parent[place] = hub
         ahead = gap if label == scene.label else -gap
         from_there = self._gap[hub] if self._label[hub] == scene.label else -self._gap[hub]
+        self._parent[place] = hub
         scene.hub, scene.last, scene.better = hub, place, bool(ahead < from_there)
         return scene, reading
 

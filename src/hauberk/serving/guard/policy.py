@@ -72,7 +72,7 @@ class GuardPolicy:
     budget: str = "label"
     repetition: str = "note"
     unusual: str = "note"
-    threshold: float = 10.0
+    threshold: float = 12.0
     caller_threshold: float = 16.0
     repeats: int = 500
     queries: int = 0

@@ -22,7 +22,7 @@ from hauberk.serving.protocol import Floats
 LEARNT_FROM = 512
 _EACH = 64  # of one caller
 _PRIOR = 0.05  # mean squared difference of two inputs' values, of a valid range of 1, until it is known
-_NEAR = 0.4  # of the typical distance
+_NEAR = 0.3  # of the typical distance
 _OUTSIDE, _UNSURE = 0.99, 0.02  # quantiles
 _BEYOND = 1.5  # times the outer quantile, so that other sensors do not count
 _BINS = 10
