@@ -20,13 +20,13 @@ from hauberk.serving.protocol import Floats
 
 SAME = 2e-5  # a cell's sum that moved by less has not moved: rounding of float32
 _PART = 0.1  # of the cells with something in them
-_LEAST_PART = 4
-_DARK, _LEAST_ACTIVE = 0.05, 8
-_HARDLY, _DIMMEST, _AGREE = 0.01, 0.7, 0.02  # ratios of contrast
+_LEAST_PART = 4  # cells
+_DARK, _LEAST_ACTIVE = 0.05, 8  # cells that say too little of the light, and how many must say something
+_HARDLY, _DIMMEST, _AGREE = 0.01, 0.7, 0.02  # ratios of contrast: as good as none, too much, the same
 _LARGE = 0.03  # of the valid range in one cell's sum; less is a sensor's last bit
 _LIGHT = 0.1  # of a step's length, beside more or less contrast; prints do not see even light
 _LINE = 0.995
-_BETWEEN, _PER_COSINE = 0.2, 8.0  # half way from 0 to 0.5; how sharply 64 cells tell them apart
+_BETWEEN, _PER_COSINE = 0.2, 8.0  # between 0 and 0.5; nats for each unit of cosine
 _SMALL, _MIDDLE = 0.06, 0.25  # steps, in distances between two natural inputs
 
 

@@ -23,7 +23,7 @@ _NONE = -1
 _EXPECTED = 1e6  # looks that somebody else's search is remembered longer
 _KEPT = 0.5  # of what the nearest look shares exactly
 _STICKY = 1.7  # squared distances: a look's hub is its neighbour's, where that is hardly farther away
-_OTHER_POINT = 0.8
+_OTHER_POINT = 0.8  # of a step's squared length: how far apart two looks of nature are at least
 _SAME_POINT = 0.1  # of a step's squared length: points so close to each other have one hub, the busiest
 
 
