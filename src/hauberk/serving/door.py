@@ -42,7 +42,8 @@ class Admission:
 
     Args:
         caller: the name by which limits, guard and metrics know him.
-        recorded: done when the decision is on disk; no answer leaves before. None where nothing is kept.
+        recorded: done when the decision is on disk; no answer leaves before. Cancelled with the request of a
+            caller who hangs up, so each gets his own. None where nothing is kept.
     """
 
     caller: str

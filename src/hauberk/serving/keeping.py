@@ -77,6 +77,8 @@ class Keeper:
                 tell("source-unreadable", level=logging.ERROR, why=str(unreadable))
                 return
             self._revoke(offers)
+            for name in self._rack.models().keys() - offers.unread.keys():
+                self._refused.pop((name, ""), None)
             for name, error in offers.unread.items():
                 self._refuse(name, "", error)
             for offer in offers.models:

@@ -1,0 +1,85 @@
+"""Models from a vault: of each name the version that an alias stands for, as it is promoted or revoked.
+
+What must hold before a version is loaded, its policy, its signature and the ledger's proof, is the vault's own
+business: ``load`` refuses what must not be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from hauberk.core.errors import DataError, HauberkError
+from hauberk.serving.offers import Offer, Offers
+
+if TYPE_CHECKING:
+    from hauberk.models import Classifier
+
+IN_USE = "production"
+
+
+class Revoked(Protocol):
+    """That a version must not be used."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Version(Protocol):
+    """One immutable version, as a vault's registry tells of it."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+
+    @property
+    def revoked(self) -> Revoked | None: ...
+
+
+@dataclass(frozen=True)
+class VaultSource:
+    """Some names of a vault.
+
+    Args:
+        names: each a model's name, or ``NAME@ALIAS`` for another alias than ``production``, or ``NAME@3``.
+        versions: all versions of a model; raises a ``HauberkError`` where there is none.
+        load: the classifier of ``NAME@3``, after everything that must hold was checked.
+    """
+
+    names: Sequence[str]
+    versions: Callable[[str], Sequence[Version]]
+    load: Callable[[str], Classifier]
+
+    def look(self) -> Offers:
+        """As ``Source``; a name whose alias stands for nothing is ``unread``, and what it served goes on."""
+        models: list[Offer] = []
+        revoked: dict[tuple[str, str], str] = {}
+        unread: dict[str, HauberkError] = {}
+        for text in self.names:
+            name, _at, wanted = text.partition("@")
+            try:
+                found = self.versions(name)
+                revoked |= {(name, str(row.number)): row.revoked.reason for row in found if row.revoked}
+                one = _chosen(found, name, wanted or IN_USE)
+            except HauberkError as error:
+                unread[name] = error
+                continue
+            number = str(one.number)
+            models.append(Offer(name, number, one.digest, partial(self.load, f"{name}@{number}")))
+        return Offers(tuple(models), revoked, unread)
+
+
+def _chosen(found: Sequence[Version], name: str, wanted: str) -> Version:
+    for one in found:
+        if wanted in (str(one.number), *one.aliases):
+            return one
+    raise DataError(
+        f"no version of '{name}' is called '{wanted}'", hint=f"hauberk vault show {name} lists them"
+    )
