@@ -32,7 +32,10 @@ class Scene:
     """Looks that are near one another.
 
     Args:
+        label: the first answer.
         score: nats for a search, less those against; never below 0.
+        hub, last: places in memory where the last step started, and where it led.
+        better: whether it led towards another label.
     """
 
     label: int
