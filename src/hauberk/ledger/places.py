@@ -1,4 +1,4 @@
-"""Where published files lie: a folder, a file server (read only), or what fsspec reaches: object stores above all."""
+"""Where published files lie: in a folder, on a file server (read only), or in what fsspec reaches."""
 
 from __future__ import annotations
 

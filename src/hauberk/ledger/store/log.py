@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, select
 
 from hauberk.core.clock import Clock, now
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
@@ -137,12 +137,8 @@ class Log:
         Limits: not forgotten by copies of the database, by who was shown the opening, and by PostgreSQL before
         VACUUM has run and its write-ahead log has moved on.
         """
-        table = schema.openings
-        which = table.c.number == number
         with self._database.write() as connection:
-            gone = connection.execute(
-                delete(table).where(which if name is None else which & (table.c.name == name))
-            ).rowcount
+            gone = rows.erase(connection, number, name)
         self._database.forget()
         return gone
 
