@@ -86,7 +86,7 @@ def test_a_witness_counts_once_however_often_it_signs(policy: Policy, lines: dic
     from datetime import UTC, datetime
 
     again = WITNESSES["X1"].sign(HEAD.text, clock=lambda: datetime(2030, 1, 1, tzinfo=UTC))
-    with pytest.raises(IntegrityError, match="cosigned by X1, Y1"):
+    with pytest.raises(IntegrityError, match="cosigned by 'X1', 'Y1'"):
         policy.check(signed(lines["X1"], lines["Y1"]).add(again))
 
 
@@ -186,6 +186,10 @@ def test_names_are_octets() -> None:
     with pytest.raises(DataError, match="no witness or group") as refusal:
         Policy.parse(b"quorum \xff\n")
     str(refusal.value).encode()  # can be printed
+    odd = Policy.parse(b"log %s\nwitness \xff %s\nquorum \xff\n" % (str(L).encode(), str(W).encode()))
+    with pytest.raises(IntegrityError, match="lacks the witnesses") as lacking:
+        odd.check(signed())
+    str(lacking.value).encode()
 
 
 def test_as_many_as_the_specification_asks_for() -> None:
