@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,15 @@ from hauberk.ledger.witness import Witness
 from hauberk.ledger.witness.service import Bounds, listen, serve
 
 Answer = tuple[int, str, bytes]
+
+
+def need(absent: Callable[[str, str], None], install: str, *modules: str) -> None:
+    """Say what is missing in the way that all tests do."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            absent(name, install)
 
 
 @contextmanager
