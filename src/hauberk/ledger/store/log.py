@@ -22,7 +22,7 @@ from hauberk.core.clock import Clock, now
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.crypto.notes import Checkpoint, Note, Signature, Signer, parse_verifier, read_signers
 from hauberk.ledger import merkle
-from hauberk.ledger.checkpoint import open_checkpoint, sign_checkpoint
+from hauberk.ledger.checkpoint import open_checkpoint, peek, sign_checkpoint
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.store import rows, schema
@@ -235,15 +235,18 @@ class Log:
         self._see(state)
         head = open_checkpoint(bytes(state.head), [self.verifier])
         edge = Growing(connection, state.size)
-        if (head.size, head.root) != (state.size, edge.frontier.root):
-            raise IntegrityError(
-                f"the tables of {self.where} are not what its checkpoint says: they were changed"
-            )
+        if head.root != edge.frontier.root:
+            raise self._changed()
         return edge
 
     def _see(self, state: Row[Any]) -> None:
+        if peek(bytes(state.head)).size != state.size:
+            raise self._changed()
         if state.size < self._largest:
             raise IntegrityError(
                 f"{self.where} has {state.size} entries and had {self._largest}: it was cut short or replaced"
             )
         self._largest = state.size
+
+    def _changed(self) -> IntegrityError:
+        return IntegrityError(f"the tables of {self.where} are not what its checkpoint says: they were changed")
