@@ -121,7 +121,7 @@ def test_a_whole_log_is_read(folder: Path, hauberk_command: Call) -> None:
     check = ("ledger", "verify", "--ledger", folder / "log", "--since", folder / "kept")
     said = hauberk_command(*check)
     assert said.code == 0, said.err
-    assert "20 entries and 1 tiles are as the head of log.example/a says, and continue" in said.out
+    assert "log: holds the 20 entries that its head names, unchanged and in order, and continues" in said.out
     assert "the key that stands in the ledger itself" in said.err
     said = hauberk_command(*check, "--policy", folder / "log" / "policy", "--json")
     assert (said.err, json.loads(said.out)["since"]) == ("", 10)
@@ -167,7 +167,10 @@ def test_wrong_use_is_said_in_one_line(
 def test_what_is_no_proof_is_not_believed(folder: Path, hauberk_command: Call) -> None:
     said = hauberk_command("ledger", "verify", folder / "kept", "--policy", folder / "policy", "--entry", "x")
     assert said.code == 1
-    assert "not an inclusion proof" in said.err
+    assert f"{folder / 'kept'}: not an inclusion proof" in said.err
+    said = hauberk_command("ledger", "verify", "--ledger", folder / "log", "--since", folder / "training.json")
+    assert said.code == 1
+    assert f"{folder / 'training.json'}: not a note that can be believed" in said.err
 
 
 @pytest.mark.parametrize("verb", ["prove", "verify"])

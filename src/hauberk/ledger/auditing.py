@@ -34,7 +34,7 @@ class Audited:
     since: Checkpoint | None
 
 
-def audit(log: Reader, policy: Policy, since: bytes | None = None) -> Audited:
+def audit(log: Reader, policy: Policy, since: bytes | Note | None = None) -> Audited:
     """Read a log from beginning to end and compare all that it says.
 
     Args:

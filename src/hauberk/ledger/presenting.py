@@ -1,17 +1,44 @@
-"""A file that somebody has, and the entry that it became or is."""
+"""Files that somebody has: a document and the entry that it became, a proof, an older head."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hauberk.core.errors import DataError, IntegrityError
 from hauberk.core.files import read_bytes
-from hauberk.crypto.notes import Checkpoint
+from hauberk.crypto.notes import Checkpoint, Note
+from hauberk.ledger.checkpoint import peek
 from hauberk.ledger.documents import file_entry
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.policy import Policy
-from hauberk.ledger.proof import Proof
+from hauberk.ledger.proof import Continuation, Proof, parse_proof
 from hauberk.ledger.reading import Reader
+
+
+def read_proof(path: str | Path) -> Proof | Continuation:
+    """A proof of either kind; nothing is verified.
+
+    Raises:
+        IntegrityError: the file is none.
+    """
+    data = read_bytes(path, what="proof")
+    with _named(path):
+        return parse_proof(data)
+
+
+def read_checkpoint(path: str | Path) -> Note:
+    """A head that somebody kept; nothing is verified.
+
+    Raises:
+        IntegrityError: the file is none.
+    """
+    data = read_bytes(path, what="checkpoint")
+    with _named(path):
+        note = Note.parse(data)
+        peek(note)
+    return note
 
 
 def find_file(log: Reader, path: str | Path) -> int:
@@ -49,6 +76,14 @@ def verify_file(proof: Proof, path: str | Path, policy: Policy) -> Checkpoint:
         if statement in (None, data):
             raise
     return proof.verify(statement or b"", policy)
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise IntegrityError(f"{path}: {error}") from None
 
 
 def _statement(path: str | Path) -> bytes | None:

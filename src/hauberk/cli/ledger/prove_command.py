@@ -77,12 +77,12 @@ def _index(log: Reader, entry: str) -> int:
 
 
 def _older(text: str) -> Checkpoint | int:
-    from hauberk.core.files import read_bytes
     from hauberk.ledger.checkpoint import peek
+    from hauberk.ledger.presenting import read_checkpoint
 
     if text.isdecimal() and not Path(text).exists():
         return int(text)
-    return peek(read_bytes(text, what="checkpoint"))
+    return peek(read_checkpoint(text))
 
 
 def _show(made: Proof | Continuation, out: Path, as_json: bool) -> None:

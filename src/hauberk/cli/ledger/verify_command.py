@@ -64,13 +64,12 @@ def command(
 
 def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> dict[str, object]:
     from hauberk.core.errors import ConfigError
-    from hauberk.core.files import read_bytes
     from hauberk.ledger.policy import Policy
-    from hauberk.ledger.presenting import verify_file
-    from hauberk.ledger.proof import Proof, parse_proof
+    from hauberk.ledger.presenting import read_checkpoint, read_proof, verify_file
+    from hauberk.ledger.proof import Proof
 
     believed = Policy.load(policy)
-    made = parse_proof(read_bytes(path, what="proof"))
+    made = read_proof(path)
     if isinstance(made, Proof):
         if entry is None or since is not None:
             raise ConfigError(f"{path} shows an entry: say which file it must be with --entry")
@@ -80,7 +79,7 @@ def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> d
     else:
         if since is None or entry is not None:
             raise ConfigError(f"{path} shows that a log grew: say from which head that you kept with --since")
-        head = made.verify(read_bytes(since, what="checkpoint"), believed)
+        head = made.verify(read_checkpoint(since), believed)
         what, number = "old", made.old
         text = f"{head.origin} of {head.size} entries continues {since} of {made.old}"
     witnesses = [one.verifier.name for one in believed.cosignatures(made.head)]
@@ -95,16 +94,16 @@ def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> d
 
 
 def _whole(ledger: str, since: Path | None, policy: Path | None) -> dict[str, object]:
-    from hauberk.core.files import read_bytes
     from hauberk.ledger.auditing import audit
     from hauberk.ledger.opening import open_ledger
+    from hauberk.ledger.presenting import read_checkpoint
 
-    older = None if since is None else read_bytes(since, what="checkpoint")
+    older = None if since is None else read_checkpoint(since)
     with closing(open_ledger(ledger)) as log:
         believed = _policy(log, ledger, policy)
         found = audit(log, believed, older)
     witnesses = [one.verifier.name for one in believed.cosignatures(found.note)]
-    continues = f", and continue {since} of {found.since.size}" if found.since is not None else ""
+    continues = f", and continues {since} of {found.since.size}" if found.since is not None else ""
     return {
         "origin": found.head.origin,
         "size": found.head.size,
@@ -112,8 +111,8 @@ def _whole(ledger: str, since: Path | None, policy: Path | None) -> dict[str, ob
         "tiles": found.tiles,
         "since": found.since.size if found.since is not None else None,
         "witnesses": witnesses,
-        "text": f"{ledger}: {found.head.size} entries and {found.tiles} tiles are as the head of "
-        f"{found.head.origin} says{continues}{_seen_by(witnesses)}",
+        "text": f"{ledger}: holds the {found.head.size} entries that its head names, unchanged and in order"
+        f"{continues}{_seen_by(witnesses)}",
     }
 
 
