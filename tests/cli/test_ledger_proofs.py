@@ -74,6 +74,35 @@ def test_a_salted_document_is_found_in_the_ledger_and_shown_by_its_entry(
     assert said.code == 1
 
 
+def test_published_tiles_prove_and_verify_as_the_ledger_does(folder: Path, hauberk_command: Call) -> None:
+    assert hauberk_command("ledger", "export", "--ledger", folder / "log", "--tiles", folder / "pub").code == 0
+    for place in ("log", "pub"):
+        said = hauberk_command(
+            "ledger",
+            "prove",
+            folder / "free.json",
+            "--ledger",
+            folder / place,
+            "--out",
+            folder / f"{place}.proof",
+        )
+        assert said.code == 0, said.err
+    assert (folder / "log.proof").read_bytes() == (folder / "pub.proof").read_bytes()
+    said = hauberk_command("ledger", "prove", folder / "sealing.json", "--ledger", folder / "pub", "--out", "x")
+    assert (said.code, said.out) == (2, "")  # the salt is not published
+    check = ("ledger", "verify", "--ledger", folder / "pub", "--since", folder / "kept")
+    said = hauberk_command(*check)
+    assert said.code == 2
+    assert "say whose head of" in said.err
+    policy = folder / "log" / "policy"
+    assert hauberk_command(*check, "--policy", policy).code == 0
+    bundle = folder / "pub" / "tile" / "entries" / "000.p" / "20"
+    bundle.write_bytes(bundle.read_bytes().replace(b"any", b"ANY"))
+    said = hauberk_command(*check, "--policy", policy)
+    assert said.code == 1
+    assert "entry 12 is not what was logged" in said.err
+
+
 def test_witnesses_are_asked_for(folder: Path, hauberk_command: Call) -> None:
     proof, policy = folder / "it.tlog-proof", folder / "policy"
     made = ("ledger", "prove", "3", "--ledger", folder / "log", "--out", proof)
@@ -170,7 +199,7 @@ def test_what_is_no_proof_is_not_believed(folder: Path, hauberk_command: Call) -
     assert f"{folder / 'kept'}: not an inclusion proof" in said.err
     said = hauberk_command("ledger", "verify", "--ledger", folder / "log", "--since", folder / "training.json")
     assert said.code == 1
-    assert f"{folder / 'training.json'}: not a note that can be believed" in said.err
+    assert f"{folder / 'training.json'}: not to be believed" in said.err
 
 
 @pytest.mark.parametrize("verb", ["prove", "verify"])
