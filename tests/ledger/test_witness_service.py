@@ -193,7 +193,9 @@ def test_a_slow_answer_is_not_waited_for(log: Branch) -> None:
         ask_witness(url, log, log.checkpoint(), [], timeout_s=0.2)
 
 
-@pytest.mark.parametrize("address", ["", "2025", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", ":2025"])
+@pytest.mark.parametrize(
+    "address", ["", "127.0.0.1", "x", "70000", "²", "127.0.0.1:x", "127.0.0.1:70000", ":2025"]
+)
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(ConfigError):
         listen(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hauberk.core.files import directory_aside
-from hauberk.crypto.notes import Checkpoint, Note
+from hauberk.ledger.checkpoint import peek
 
 MOST_KEPT = 100  # one is enough to convict; a log that signs a thousand must not fill the disk
 
@@ -30,5 +30,5 @@ def keep(folder: str | Path, first: bytes, second: bytes) -> Path:
 
 
 def _name(checkpoint: bytes) -> str:
-    head = Checkpoint.parse(Note.parse(checkpoint).text)
+    head = peek(checkpoint)
     return f"{head.size:012d}-{head.root[:8].hex()}"

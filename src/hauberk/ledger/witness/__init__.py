@@ -6,6 +6,7 @@
     service       the same behind HTTP, with bounds on size, time and number
     keeping       a witness' folder: its keys, its heads
     submitting    the log's side: asks witnesses and checks what they answer
+    visiting      the witness' side without a server: it goes and looks at a log itself
 
 A quorum of witnesses that do not collude makes it impossible to show two histories to two readers.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from hauberk.ledger.witness.judging import Witness
 from hauberk.ledger.witness.keeping import open_witness
-from hauberk.ledger.witness.submitting import Round, ask_witness, cosign
+from hauberk.ledger.witness.submitting import Round, ask_witness, cosign, witnesses_of
+from hauberk.ledger.witness.visiting import visit
 
-__all__ = ["Round", "Witness", "ask_witness", "cosign", "open_witness"]
+__all__ = ["Round", "Witness", "ask_witness", "cosign", "open_witness", "visit", "witnesses_of"]

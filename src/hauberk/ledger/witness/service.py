@@ -96,18 +96,18 @@ async def _body(request: HttpRequest, bounds: Bounds) -> bytes | Reply:
 
 
 def listen(address: str) -> socket.socket:
-    """A listening socket for ``HOST:PORT``; port 0 takes a free one.
+    """A listening socket for ``HOST:PORT``, or for ``PORT`` on this machine alone; port 0 takes a free one.
 
     Raises:
         ConfigError: not such an address.
         EnvironmentFailure: somebody else has it.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(
-            f"an address to listen at is HOST:PORT, got '{address}'", hint="--listen 127.0.0.1:2025"
-        )
+    host, _, port = address.rpartition(":") if ":" in address else ("127.0.0.1", "", address)
     host = host.strip("[]")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(
+            f"an address to listen at is HOST:PORT or PORT, got '{address}'", hint="--listen 127.0.0.1:2025"
+        )
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, int(port)), family=family, backlog=128)

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from hauberk.core.errors import EnvironmentFailure, HauberkError, IntegrityError
-from hauberk.crypto.notes import Checkpoint, Note, Signature, Verifier, parse_decimal, parse_signatures
+from hauberk.core.errors import ConfigError, EnvironmentFailure, HauberkError, IntegrityError
+from hauberk.crypto.notes import Note, Signature, Verifier, parse_decimal, parse_signatures
 from hauberk.ledger import merkle, web
+from hauberk.ledger.checkpoint import peek
+from hauberk.ledger.policy import Policy
 from hauberk.ledger.reading import Reader
 from hauberk.ledger.witness.protocol import PATH, SIZE_KIND, Request
 
@@ -30,6 +32,21 @@ class Round:
     checkpoint: bytes
     new: tuple[Signature, ...]
     failed: Mapping[str, HauberkError]
+
+
+def witnesses_of(policy: Policy) -> dict[str, list[Verifier]]:
+    """The witnesses of a policy that have an address, by it; one may have several keys.
+
+    Raises:
+        ConfigError: none has.
+    """
+    found: dict[str, list[Verifier]] = {}
+    for party in policy.witnesses.values():
+        if party.url is not None:
+            found.setdefault(party.url, []).append(party.verifier)
+    if not found:
+        raise ConfigError("no witness in the policy has an address", hint="witness NAME VKEY URL")
+    return found
 
 
 def cosign(
@@ -75,7 +92,7 @@ def ask_witness(
 
     Cost: two requests, the first of which asks what it saw last.
     """
-    head = Checkpoint.parse(Note.parse(checkpoint).text)
+    head = peek(checkpoint)
     old = 0
     for _ in range(_ATTEMPTS):
         proof = merkle.consistency(old, head.size, log.hashes)
