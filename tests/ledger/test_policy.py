@@ -163,6 +163,8 @@ SAME_KEY = f"other.example+{generate('other.example', random=lambda n: bytes([9]
         (f"witness a {W}\ngroup g 2 a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\ngroup g ²  a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\ngroup g -1 a\nquorum g\n", "1 to 1 of its members"),
+        (f"witness a {W}\ngroup g 01 a\nquorum g\n", "1 to 1 of its members"),
+        (f"witness a {W}\ngroup g {'9' * 5000} a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\r\nquorum a\n", "control characters"),
         ("quorum none\n\x7f", "control characters"),
         ("#" * 1_000_001, "too long"),

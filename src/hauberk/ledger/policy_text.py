@@ -118,9 +118,9 @@ class _Reading:
             if one in self._used:
                 raise self._error(f"{shown(one)} is a member already")
             self._used.add(one)
-        words = {"all": len(members), "any": 1}
-        threshold = words.get(count, int(count) if count.isascii() and count.isdigit() else 0)
-        if not 1 <= threshold <= len(members):
+        named = {"all": len(members), "any": 1, **{str(one): one for one in range(1, len(members) + 1)}}
+        threshold = named.get(count, 0)
+        if not threshold:
             raise self._error(f"a group asks for all, any or 1 to {len(members)} of its members")
         self._define(name)
         self._groups[name] = Group(threshold, tuple(members))

@@ -23,7 +23,7 @@ CHECKPOINT_PATH = "checkpoint"
 _KEPT = 64  # tiles in memory while proofs are made: 2 MiB
 _HIGHEST = 7  # level of a tile: 256**8 entries are more than a checkpoint can name
 _PATH = re.compile(
-    r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+    r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
 )
 
 
