@@ -22,7 +22,7 @@ from hauberk.crypto.notes import Note, parse_signatures, read_signers, read_veri
 from hauberk.ledger import web
 from hauberk.ledger.opening import create_ledger, open_log
 from hauberk.ledger.policy import Policy
-from hauberk.ledger.witness import cosign, open_witness, witnesses_of
+from hauberk.ledger.witness import open_witness
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -156,12 +156,13 @@ def test_a_whole_round_with_two_of_three_witnesses(call: Call, ledger: Path, tmp
         policy.write_text("\n".join(lines) + "\n")
         assert call("append", document, "--ledger", ledger)[0] == 0
         believed = Policy.load(policy)
+        with open_log(ledger) as log, pytest.raises(IntegrityError):
+            believed.check(log.head())
+        code, out, err = call("head", "--ledger", ledger, "--cosign", "--policy", policy)
+        assert code == 0, err
+        assert "warning: no answer from http://127.0.0.1:9" in err
         with open_log(ledger) as log:
-            with pytest.raises(IntegrityError):
-                believed.check(log.head())
-            done = cosign(log, witnesses_of(believed))
-            assert list(done.failed) == ["http://127.0.0.1:9"]
-            log.add_cosignatures(done.checkpoint, done.new)
+            assert log.head() == out.encode()
             assert believed.check(log.head()).size == 10
             log.append([b"later, and not cosigned"])
     proof = tmp_path / "evaluation.tlog-proof"
@@ -173,9 +174,18 @@ def test_a_whole_round_with_two_of_three_witnesses(call: Call, ledger: Path, tmp
     assert "w0.example, w1.example" in out
     policy.write_text(policy.read_text().replace("group two 2", "group two 3"))
     assert call(*verified, policy)[0] == 1
+    assert call("head", "--ledger", ledger, "--cosign", "--policy", policy)[0] == 1
     document.write_text('{"what": "a better evaluation"}')
     policy.write_text(policy.read_text().replace("group two 3", "group two 2"))
     assert call(*verified, policy)[0] == 1
+
+
+def test_wrong_use_of_head(call: Call, ledger: Path) -> None:
+    code, _, err = call("head", "--ledger", ledger, "--policy", ledger / "policy")
+    assert (code, "--cosign" in err) == (2, True)
+    code, out, err = call("head", "--ledger", ledger, "--cosign")
+    assert (code, out) == (2, "")
+    assert "no witness in the policy has an address" in err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hauberk.cli import common
-from hauberk.cli.ledger.options import PATH, is_folder, policy_of, policy_option
+from hauberk.cli.ledger.options import PATH, policy_of, policy_option
 
 if TYPE_CHECKING:
     from hauberk.ledger.anchors.judging import Judged, Sources
@@ -81,7 +81,7 @@ def _make(
     from hauberk.ledger.anchors.receipts import kind_of
     from hauberk.ledger.opening import open_ledger
 
-    if out is None and not is_folder(ledger):
+    if out is None and "://" in ledger:
         raise ConfigError("a ledger that is no folder has no place for receipts", hint="--out DIR")
     folder = out or Path(ledger) / "anchors"
     made = []
@@ -113,12 +113,11 @@ def _check(receipt: Path, sources: Sources, ledger: str | None, policy: Path | N
     from hauberk.ledger.anchors.judging import judge
     from hauberk.ledger.opening import open_ledger
 
-    believed = policy_of(ledger, policy)
     if ledger is None:
-        found = judge(receipt, sources, believed)
+        found = judge(receipt, sources, policy_of(None, policy))
     else:
         with closing(open_ledger(ledger)) as log:
-            found = judge(receipt, sources, believed, log=log)
+            found = judge(receipt, sources, policy_of(log, policy), log=log)
     if as_json:
         common.print_json(_document(found))
         return

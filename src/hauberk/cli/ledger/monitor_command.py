@@ -40,10 +40,11 @@ def command(
     from hauberk.ledger.monitor import look
     from hauberk.ledger.opening import open_ledger
 
-    believed = policy_of(ledger, policy)
+    believed = None
     while True:
         try:
             with closing(open_ledger(ledger)) as log:
+                believed = believed or policy_of(log, policy)
                 _show(look(log, state, believed, watch=watch), as_json)
         except EnvironmentFailure as error:
             if every is None:

@@ -11,33 +11,29 @@ from hauberk.cli import common
 
 if TYPE_CHECKING:
     from hauberk.ledger.policy import Policy
+    from hauberk.ledger.published import PublishedLog
+    from hauberk.ledger.store.log import Log
 
 PATH = click.Path(path_type=Path)
 policy_option = click.option(
-    "--policy", type=PATH, default=None, metavar="POLICY",
-    help="Whom to believe [with --ledger DIR: the one there].",
-)  # fmt: skip
+    "--policy", type=PATH, default=None, metavar="POLICY", help="Whom to believe [with --ledger: its own key]."
+)
 
 
-def policy_of(ledger: str | None, policy: Path | None) -> Policy:
-    """The policy that was named, or the one that lies in the ledger's folder.
+def policy_of(log: Log | PublishedLog | None, policy: Path | None) -> Policy:
+    """The policy that was named, or one that believes the key which stands in the ledger.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: neither; published tiles hold no key.
     """
     from hauberk.core.errors import ConfigError
-    from hauberk.ledger.opening import POLICY
     from hauberk.ledger.policy import Policy
+    from hauberk.ledger.store.log import Log
 
     if policy is not None:
         return Policy.load(policy)
-    own = Path(ledger or "") / POLICY
-    if ledger is None or "://" in ledger or not own.is_file():
-        raise ConfigError("say whose heads are believed", hint="--policy FILE; hauberk ledger init writes one")
-    common.say(f"note: believing the log's own policy, {own}; --policy names yours")
-    return Policy.load(own)
-
-
-def is_folder(ledger: str) -> bool:
-    """Whether files can be kept beside it."""
-    return "://" not in ledger
+    if isinstance(log, Log):
+        common.say("note: believing the key that stands in the ledger itself; --policy says whom you believe")
+        return Policy.of_log(log.verifier)
+    what = f"head of {log.where}" if log else "head"
+    raise ConfigError(f"say whose {what} is believed with --policy")

@@ -17,7 +17,16 @@ from __future__ import annotations
 
 from hauberk.ledger.witness.judging import Witness
 from hauberk.ledger.witness.keeping import open_witness
-from hauberk.ledger.witness.submitting import Round, ask_witness, cosign, witnesses_of
+from hauberk.ledger.witness.submitting import Round, ask_witness, cosign, cosign_and_keep, witnesses_of
 from hauberk.ledger.witness.visiting import visit
 
-__all__ = ["Round", "Witness", "ask_witness", "cosign", "open_witness", "visit", "witnesses_of"]
+__all__ = [
+    "Round",
+    "Witness",
+    "ask_witness",
+    "cosign",
+    "cosign_and_keep",
+    "open_witness",
+    "visit",
+    "witnesses_of",
+]

@@ -13,6 +13,7 @@ from hauberk.ledger import merkle, web
 from hauberk.ledger.checkpoint import peek
 from hauberk.ledger.policy import Policy
 from hauberk.ledger.reading import Reader
+from hauberk.ledger.store.log import Log
 from hauberk.ledger.witness.protocol import PATH, SIZE_KIND, Request
 
 _ATTEMPTS = 4  # somebody else may submit between two of ours
@@ -76,6 +77,18 @@ def cosign(
             except HauberkError as error:
                 failed[url] = error
     return Round(bytes(Note.parse(checkpoint).add(*new)), tuple(new), failed)
+
+
+def cosign_and_keep(log: Log, policy: Policy, *, timeout_s: float = web.TIMEOUT_S) -> Round:
+    """Ask the witnesses of a policy, and store what they sign beside the log.
+
+    Raises:
+        ConfigError: no witness of the policy has an address.
+    """
+    done = cosign(log, witnesses_of(policy), timeout_s=timeout_s)
+    if done.new:
+        log.add_cosignatures(done.checkpoint, done.new)
+    return done
 
 
 def ask_witness(
