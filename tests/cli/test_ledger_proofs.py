@@ -168,6 +168,7 @@ def test_a_whole_log_is_read(folder: Path, hauberk_command: Call) -> None:
         (["prove", "--ledger", "log", "--out", "x"], "say what to prove"),
         (["prove", "1", "--consistency", "1", "--ledger", "log", "--out", "x"], "say what to prove"),
         (["prove", "99", "--ledger", "log", "--out", "x"], "no head over entry 99; the newest has 20 entries"),
+        (["prove", "9" * 5000, "--ledger", "log", "--out", "x"], "999"),
         (["prove", "--consistency", "21", "--ledger", "log", "--out", "x"], "no head of 21 entries or more"),
         (["prove", "missing.json", "--ledger", "log", "--out", "x"], "missing.json"),
         (["prove", "policy", "--ledger", "log", "--out", "x"], "policy"),

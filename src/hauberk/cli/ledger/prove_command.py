@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hauberk.cli import common
+from hauberk.cli.ledger.options import PATH
 
 if TYPE_CHECKING:
     from hauberk.ledger.checkpoint import Checkpoint
     from hauberk.ledger.proof import Continuation, Proof
     from hauberk.ledger.reading import Reader
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
@@ -22,12 +21,12 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("entry", required=False, metavar="INDEX|FILE")
 @click.option("--ledger", required=True, metavar="DIR|URL", help="The ledger, or where it is published.")
-@click.option("--out", required=True, type=_PATH, metavar="PROOF", help="The proof to write.")
+@click.option("--out", required=True, type=PATH, metavar="PROOF", help="The proof to write.")
 @click.option("--consistency", default=None, metavar="CHECKPOINT|SIZE",
               help="Prove that the log continues this older head.")  # fmt: skip
-@click.option("--policy", type=_PATH, default=None, metavar="POLICY",
+@click.option("--policy", type=PATH, default=None, metavar="POLICY",
               help="Take the newest head that it believes [default: the newest].")  # fmt: skip
-@click.option("--entry-out", type=_PATH, default=None, metavar="FILE",
+@click.option("--entry-out", type=PATH, default=None, metavar="FILE",
               help="Write the entry's bytes too: what the log holds, and verify takes.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace what is at --out and --entry-out.")
 @common.json_option
@@ -73,16 +72,21 @@ def command(
 def _index(log: Reader, entry: str) -> int:
     from hauberk.ledger.presenting import find_file
 
-    return find_file(log, entry) if Path(entry).exists() or not entry.isdecimal() else int(entry)
+    number = _number(entry)
+    return find_file(log, entry) if number is None else number
 
 
 def _older(text: str) -> Checkpoint | int:
     from hauberk.ledger.checkpoint import peek
     from hauberk.ledger.presenting import read_checkpoint
 
-    if text.isdecimal() and not Path(text).exists():
-        return int(text)
-    return peek(read_checkpoint(text))
+    number = _number(text)
+    return peek(read_checkpoint(text)) if number is None else number
+
+
+def _number(text: str) -> int | None:
+    """What the words mean: a number, or the file of that name where there is one."""
+    return int(text) if text.isdecimal() and len(text) < 20 and not Path(text).exists() else None
 
 
 def _show(made: Proof | Continuation, out: Path, as_json: bool) -> None:

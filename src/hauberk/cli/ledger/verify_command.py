@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from hauberk.cli import common
+from hauberk.cli.ledger.options import PATH, policy_of, policy_option
 
 if TYPE_CHECKING:
+    from hauberk.crypto.notes import Checkpoint, Note
     from hauberk.ledger.policy import Policy
-    from hauberk.ledger.published import PublishedLog
-    from hauberk.ledger.store.log import Log
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "verify",
     epilog="Example: hauberk ledger verify training.tlog-proof --entry evidence/training.json --policy policy",
 )
-@click.argument("proof", required=False, type=_PATH, metavar="[PROOF]")
-@click.option("--entry", type=_PATH, default=None, metavar="FILE",
+@click.argument("proof", required=False, type=PATH, metavar="[PROOF]")
+@click.option("--entry", type=PATH, default=None, metavar="FILE",
               help="What must be in the log: a document, or an entry's bytes.")  # fmt: skip
-@click.option("--since", type=_PATH, default=None, metavar="CHECKPOINT",
+@click.option("--since", type=PATH, default=None, metavar="CHECKPOINT",
               help="An older head that you kept, which the log must continue.")  # fmt: skip
-@click.option("--policy", type=_PATH, default=None, metavar="POLICY",
-              help="Whom to believe [with --ledger: its own key].")  # fmt: skip
+@policy_option
 @click.option("--ledger", default=None, metavar="DIR|URL", help="Read the whole log instead of a proof.")
 @common.json_option
 def command(
@@ -49,20 +46,20 @@ def command(
     if ledger is not None:
         if entry is not None:
             raise ConfigError("--entry goes with a proof", hint="hauberk ledger prove makes one")
-        document = _whole(ledger, since, policy)
+        found, text = _whole(ledger, since, policy)
     elif policy is None:
         raise ConfigError(
             "say whom to believe with --policy", hint="hauberk ledger init writes one to start from"
         )
     else:
-        document = _file(proof or Path(), entry, since, policy)
+        found, text = _file(proof or Path(), entry, since, policy)
     if as_json:
-        common.print_json({"ok": True, **{key: value for key, value in document.items() if key != "text"}})
+        common.print_json({"ok": True, **found})
     else:
-        click.echo(document["text"])
+        click.echo(text)
 
 
-def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> dict[str, object]:
+def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> tuple[dict[str, object], str]:
     from hauberk.core.errors import ConfigError
     from hauberk.ledger.policy import Policy
     from hauberk.ledger.presenting import read_checkpoint, read_proof, verify_file
@@ -82,52 +79,35 @@ def _file(path: Path, entry: Path | None, since: Path | None, policy: Path) -> d
         head = made.verify(read_checkpoint(since), believed)
         what, number = "old", made.old
         text = f"{head.origin} of {head.size} entries continues {since} of {made.old}"
-    witnesses = [one.verifier.name for one in believed.cosignatures(made.head)]
-    return {
-        what: number,
-        "origin": head.origin,
-        "size": head.size,
-        "root": head.root.hex(),
-        "witnesses": witnesses,
-        "text": text + _seen_by(witnesses),
-    }
+    return _said(head, believed, made.head, text, {what: number})
 
 
-def _whole(ledger: str, since: Path | None, policy: Path | None) -> dict[str, object]:
+def _whole(ledger: str, since: Path | None, policy: Path | None) -> tuple[dict[str, object], str]:
     from hauberk.ledger.auditing import audit
     from hauberk.ledger.opening import open_ledger
     from hauberk.ledger.presenting import read_checkpoint
 
     older = None if since is None else read_checkpoint(since)
     with closing(open_ledger(ledger)) as log:
-        believed = _policy(log, ledger, policy)
+        believed = policy_of(log, policy)
         found = audit(log, believed, older)
-    witnesses = [one.verifier.name for one in believed.cosignatures(found.note)]
-    continues = f", and continues {since} of {found.since.size}" if found.since is not None else ""
-    return {
-        "origin": found.head.origin,
-        "size": found.head.size,
-        "root": found.head.root.hex(),
-        "tiles": found.tiles,
-        "since": found.since.size if found.since is not None else None,
+    text = f"{ledger}: holds the {found.head.size} entries that its head names, unchanged and in order"
+    if found.since is not None:
+        text += f", and continues {since} of {found.since.size}"
+    more = {"tiles": found.tiles, "since": None if found.since is None else found.since.size}
+    return _said(found.head, believed, found.note, text, more)
+
+
+def _said(
+    head: Checkpoint, believed: Policy, note: Note, text: str, more: Mapping[str, object]
+) -> tuple[dict[str, object], str]:
+    """What was found, as JSON and as text."""
+    witnesses = list(dict.fromkeys(one.verifier.name for one in believed.cosignatures(note)))
+    document = {
+        **more,
+        "origin": head.origin,
+        "size": head.size,
+        "root": head.root.hex(),
         "witnesses": witnesses,
-        "text": f"{ledger}: holds the {found.head.size} entries that its head names, unchanged and in order"
-        f"{continues}{_seen_by(witnesses)}",
     }
-
-
-def _policy(log: Log | PublishedLog, ledger: str, policy: Path | None) -> Policy:
-    from hauberk.core.errors import ConfigError
-    from hauberk.ledger.policy import Policy
-    from hauberk.ledger.store.log import Log
-
-    if policy is not None:
-        return Policy.load(policy)
-    if isinstance(log, Log):
-        common.say("note: believing the key that stands in the ledger itself; --policy says whom you believe")
-        return Policy.of_log(log.verifier)
-    raise ConfigError(f"say whose head of {ledger} is believed with --policy")
-
-
-def _seen_by(witnesses: Sequence[str]) -> str:
-    return f"; cosigned by {', '.join(dict.fromkeys(witnesses))}" if witnesses else ""
+    return document, text + (f"; cosigned by {', '.join(witnesses)}" if witnesses else "")
