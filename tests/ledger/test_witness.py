@@ -130,6 +130,27 @@ def test_unknown_logs_and_signatures(log: Branch, witness: Witness) -> None:
     assert witness.add_checkpoint(bytes(Request(0, (), bytes(beside)))).status == 200
 
 
+def test_the_specifications_example_is_read_and_written_back() -> None:
+    """c2sp.org/tlog-witness, "Example request body"."""
+    hashes = [
+        "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=",
+        "jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=",
+        "5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=",
+        "/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=",
+    ]
+    name = "example.com/behind-the-sofa"
+    signatures = [
+        "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=",
+        "opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=",
+    ]
+    checkpoint = [name, "20852163", "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=", ""]
+    lines = ["old 20852014", *hashes, "", *checkpoint, *(f"— {name} {one}" for one in signatures), ""]
+    body = "\n".join(lines).encode()
+    request = Request.parse(body)
+    assert (request.old, len(request.proof), len(Note.parse(request.checkpoint).signatures)) == (20852014, 4, 2)
+    assert bytes(request) == body
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

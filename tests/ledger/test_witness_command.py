@@ -181,9 +181,10 @@ def test_a_whole_round_with_two_of_three_witnesses(call: Call, ledger: Path, tmp
 
 
 def test_wrong_use_of_head(call: Call, ledger: Path) -> None:
-    code, _, err = call("head", "--ledger", ledger, "--policy", ledger / "policy")
-    assert (code, "--cosign" in err) == (2, True)
-    code, out, err = call("head", "--ledger", ledger, "--cosign")
+    for half in (["--policy", ledger / "policy"], ["--cosign"]):
+        code, _, err = call("head", "--ledger", ledger, *half)
+        assert (code, "give both" in err) == (2, True)
+    code, out, err = call("head", "--ledger", ledger, "--cosign", "--policy", ledger / "policy")
     assert (code, out) == (2, "")
     assert "no witness in the policy has an address" in err
 
@@ -203,3 +204,29 @@ def test_wrong_use(call: Call, tmp_path: Path, arguments: list[str], said: str) 
     code, out, err = call("witness", "--state", tmp_path / "w", "--name", "w.example", *arguments)
     assert (code, out) == (2, "")
     assert said in err
+
+
+@pytest.mark.parametrize("verb", ["witness", "monitor", "anchor"])
+def test_it_needs_neither_torch_nor_numpy(verb: str, ledger: Path, tmp_path: Path) -> None:
+    arguments = {
+        "witness": [
+            "--state",
+            "w",
+            "--name",
+            "w.example",
+            "--log",
+            f"{ledger}/key.pub",
+            "--ledger",
+            str(ledger),
+        ],
+        "monitor": ["--ledger", str(ledger), "--state", "seen"],
+        "anchor": ["--ledger", str(ledger), "--ots", "http://127.0.0.1:9"],
+    }[verb]
+    code = (
+        f"import sys\nfrom hauberk.cli.app import run\ncode = run({['ledger', verb, *arguments]!r})\n"
+        "assert not {'torch', 'numpy', 'web3', 'starlette', 'uvicorn'} & set(sys.modules)\nsys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == (3 if verb == "anchor" else 0), done.stderr

@@ -210,3 +210,19 @@ def test_an_address_that_is_taken() -> None:
 def test_only_http_is_asked(url: str) -> None:
     with pytest.raises(ConfigError):
         web.get(url)
+
+
+def test_a_disk_that_fails_cosigns_nothing(
+    log: Branch, witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise EnvironmentFailure("the disk is full")
+
+    monkeypatch.setattr("hauberk.ledger.witness.heads.Turn.keep", full)
+    with serving(witness) as url:
+        answer = _post(url, log.request(0, 7))
+    assert answer.status == 500
+    assert b"\xe2\x80\x94" not in answer.body
+    monkeypatch.undo()
+    assert witness.last(log.signer.name).size == 0
+    assert witness.add_checkpoint(log.request(0, 7)).status == 200

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from hauberk.cli import common
-from hauberk.cli.ledger.options import policy_of, policy_option
+from hauberk.cli.ledger.options import PATH
 
 
 @click.command("head", epilog="Example: hauberk ledger head --ledger log > kept.checkpoint")
 @click.option("--ledger", required=True, metavar="DIR|URL", help="The ledger, or where it is published.")
 @click.option("--cosign", is_flag=True,
               help="First ask the witnesses of the policy to cosign it, and keep what they sign.")  # fmt: skip
-@policy_option
+@click.option("--policy", type=PATH, default=None, metavar="POLICY",
+              help="With --cosign: the witnesses, their addresses, and how many must sign.")  # fmt: skip
 @common.json_option
 def command(ledger: str, cosign: bool, policy: Path | None, as_json: bool) -> None:
     """Print the newest checkpoint with its cosignatures.
@@ -24,21 +25,22 @@ def command(ledger: str, cosign: bool, policy: Path | None, as_json: bool) -> No
     from hauberk.core.errors import ConfigError
     from hauberk.ledger.opening import open_ledger
 
-    if policy is not None and not cosign:
-        raise ConfigError("--policy names the witnesses that --cosign asks", hint="add --cosign")
-    if cosign:
+    if cosign != (policy is not None):
+        raise ConfigError("--cosign asks the witnesses that --policy names: give both, or neither")
+    if policy is not None:
         _cosign(ledger, policy, as_json)
         return
     with closing(open_ledger(ledger)) as log:
         _show(log.head(), as_json)
 
 
-def _cosign(ledger: str, policy: Path | None, as_json: bool) -> None:
+def _cosign(ledger: str, policy: Path, as_json: bool) -> None:
     from hauberk.ledger.opening import open_log
+    from hauberk.ledger.policy import Policy
     from hauberk.ledger.witness import cosign_and_keep
 
+    believed = Policy.load(policy)
     with open_log(ledger) as log:
-        believed = policy_of(log, policy)
         done = cosign_and_keep(log, believed)
     for error in done.failed.values():
         common.say(f"warning: {error}")
