@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hauberk.cli.app import run
-from hauberk.crypto.notes import Note, generate, read_signers
+from hauberk.crypto.notes import Note, generate, parse_verifier, verify
 from hauberk.ledger.checkpoint import peek
 from hauberk.ledger.opening import create_ledger, open_ledger
 from hauberk.ledger.proving import prove_consistency, prove_inclusion
@@ -95,14 +95,18 @@ def test_go_finds_what_was_changed(
     assert "invalid transparency proof" in read(go_reader, changed, exported.vkey, "6").stderr
 
 
-def test_go_signs_with_our_key_file_line(exported: Exported) -> None:
-    """The line is Go's own form, so that the key could sign there; ours reads Go's example in tests/crypto."""
-    text = (exported.log / "key").read_text()
-    (line,) = [one for one in text.splitlines() if one.startswith("PRIVATE+KEY+")]
-    (signer,) = read_signers(exported.log / "key")
-    name, key_id, key = line.removeprefix("PRIVATE+KEY+").split("+", 2)
-    assert (name, key_id) == ("log.example/models", exported.vkey.split("+")[1])
-    assert base64.b64decode(key) == b"\x01" + signer.secret
+def test_go_signs_with_a_key_that_ours_wrote(
+    exported: Exported, go_reader: Path | None, absent: Callable[[str, str], None]
+) -> None:
+    if go_reader is None:
+        absent("Go with golang.org/x/mod", "apt-get install golang-go golang-golang-x-mod-dev")
+    lines = (exported.log / "key").read_text().splitlines()
+    (line,) = [one for one in lines if one.startswith("PRIVATE+KEY+")]
+    said = read(go_reader, "sign", typed=line)
+    assert said.returncode == 0, said.stderr
+    note = Note.parse(said.stdout.encode())
+    assert note.text == "signed by Go\n"
+    assert str(verify(note, [parse_verifier(exported.vkey)])[0].verifier) == exported.vkey
 
 
 def read(reader: Path | None, *arguments: object) -> subprocess.CompletedProcess[str]:

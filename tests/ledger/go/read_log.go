@@ -2,12 +2,14 @@
 // opens the checkpoint, proves and checks every record named, and the log's growth from every size named.
 //
 //	read_log DIR VKEY OLD_SIZE:ROOT... INDEX...
+//	read_log sign < KEY    signs a text with a secret key that ours wrote
 package main
 
 import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,8 +21,8 @@ import (
 
 type tiles struct{ dir string }
 
-func (t tiles) Height() int                           { return 8 }
-func (t tiles) SaveTiles([]tlog.Tile, [][]byte)       {}
+func (t tiles) Height() int                     { return 8 }
+func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 func (t tiles) ReadTiles(w []tlog.Tile) ([][]byte, error) {
 	var all [][]byte
 	for _, one := range w {
@@ -58,7 +60,21 @@ func check(err error) {
 	}
 }
 
+func sign() {
+	key, err := io.ReadAll(os.Stdin)
+	check(err)
+	signer, err := note.NewSigner(strings.TrimSpace(string(key)))
+	check(err)
+	signed, err := note.Sign(&note.Note{Text: "signed by Go\n"}, signer)
+	check(err)
+	os.Stdout.Write(signed)
+}
+
 func main() {
+	if os.Args[1] == "sign" {
+		sign()
+		return
+	}
 	dir, vkey := os.Args[1], os.Args[2]
 	verifier, err := note.NewVerifier(vkey)
 	check(err)
