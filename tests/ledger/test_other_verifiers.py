@@ -109,9 +109,9 @@ def test_go_signs_with_a_key_that_ours_wrote(
     assert str(verify(note, [parse_verifier(exported.vkey)])[0].verifier) == exported.vkey
 
 
-def read(reader: Path | None, *arguments: object) -> subprocess.CompletedProcess[str]:
+def read(reader: Path | None, *arguments: object, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(one) for one in (reader, *arguments)], capture_output=True, text=True, timeout=60
+        [str(one) for one in (reader, *arguments)], input=typed, capture_output=True, text=True, timeout=60
     )
 
 
