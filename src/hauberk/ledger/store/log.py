@@ -146,7 +146,7 @@ class Log:
         with self._database.read() as connection:
             state = rows.state(connection, self.where)
             self._see(state)
-            return rows.cosigned(connection, state.size, bytes(state.head))
+            return rows.cosigned(connection, state.size, rows.octets(state.head))
 
     def signed_ms(self) -> int:
         """When the newest head was signed by this log's own clock: POSIX milliseconds, which never fall."""
@@ -157,7 +157,7 @@ class Log:
         table = schema.heads
         with self._database.read() as connection:
             found = connection.execute(select(table.c.size, table.c.head).order_by(table.c.size)).all()
-            return [rows.cosigned(connection, one.size, bytes(one.head)) for one in found]
+            return [rows.cosigned(connection, one.size, rows.octets(one.head)) for one in found]
 
     def hashes(self, level: int, index: int) -> bytes:
         if (index + 1) << level > self._hashed:
@@ -185,14 +185,14 @@ class Log:
             for number, row in zip_longest(range(first, last), found):
                 if row is None or row.number != number:
                     raise IntegrityError(f"the ledger {self.where} lacks entry {number}, which its head covers")
-                yield bytes(row.data)
+                yield rows.octets(row.data)
 
     def find(self, leaf: bytes) -> int | None:
         table = schema.entries
         query = select(table.c.number, table.c.data).where(table.c.fingerprint == rows.fingerprint(leaf))
         with self._database.read() as connection:
             found = connection.execute(query.order_by(table.c.number)).all()
-        return next((row.number for row in found if leaf_hash(bytes(row.data)) == leaf), None)
+        return next((row.number for row in found if leaf_hash(rows.octets(row.data)) == leaf), None)
 
     def about(self, subject: str) -> list[int]:
         table = schema.subjects
@@ -233,14 +233,14 @@ class Log:
     def _edge(self, connection: Connection, state: Row[Any]) -> Growing:
         """The edge of the stored tree, which is what the newest checkpoint says."""
         self._see(state)
-        head = open_checkpoint(bytes(state.head), [self.verifier])
+        head = open_checkpoint(rows.octets(state.head), [self.verifier])
         edge = Growing(connection, state.size)
         if head.root != edge.frontier.root:
             raise self._changed()
         return edge
 
     def _see(self, state: Row[Any]) -> None:
-        if peek(bytes(state.head)).size != state.size:
+        if peek(rows.octets(state.head)).size != state.size:
             raise self._changed()
         if state.size < self._largest:
             raise IntegrityError(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from hauberk.core.errors import IntegrityError
 from hauberk.crypto.notes import Note, Signature
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
@@ -49,6 +50,17 @@ def state(connection: Connection, where: str, *, lock: bool = False) -> Row[Any]
     return found
 
 
+def octets(value: object) -> bytes:
+    """The bytes of a column; SQLite lets anything stand there.
+
+    Raises:
+        IntegrityError: something else does.
+    """
+    if not isinstance(value, bytes):
+        raise IntegrityError("the tables hold something else where bytes belong: they were changed")
+    return value
+
+
 def fingerprint(data: bytes) -> int:
     """The first 8 bytes of a hash as a signed number: small enough for an index, and never trusted alone."""
     return int.from_bytes(data[:8], "big", signed=True)
@@ -86,8 +98,8 @@ def _logged(connection: Connection, wanted: Sequence[Entry], leaves: Sequence[by
     found: dict[bytes, int] = {}
     for some in _batches([fingerprint(leaf) for leaf in leaves]):
         for row in connection.execute(_SAME, {"some": some}):
-            if bytes(row.data) in data:
-                found.setdefault(bytes(row.data), row.number)
+            if octets(row.data) in data:
+                found.setdefault(octets(row.data), row.number)
     return found
 
 
@@ -96,7 +108,7 @@ def _said(connection: Connection, wanted: Sequence[Entry]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     for some in _batches([one.identity for one in wanted if one.identity is not None]):
         for row in connection.execute(_SAID, {"some": some}):
-            found[bytes(row.identity)] = row.number
+            found[octets(row.identity)] = row.number
     return found
 
 
@@ -148,7 +160,7 @@ def erase(connection: Connection, place: int, name: str | None) -> int:
 def openings(connection: Connection, place: int) -> dict[str, Opening]:
     """What opens the salted digests of an entry."""
     rows = connection.execute(select(_OPENINGS).where(_OPENINGS.c.number == place)).all()
-    return {row.name: Opening(bytes(row.salt), json.loads(row.fact)) for row in rows}
+    return {row.name: Opening(octets(row.salt), json.loads(row.fact)) for row in rows}
 
 
 def cosigned(connection: Connection, size: int, head: bytes) -> bytes:
@@ -156,7 +168,7 @@ def cosigned(connection: Connection, size: int, head: bytes) -> bytes:
     table = schema.cosignatures
     query = select(table.c.name, table.c.key_id, table.c.signature).where(table.c.size == size)
     rows = connection.execute(query.order_by(table.c.name, table.c.key_id)).all()
-    lines = [Signature(row.name, bytes(row.key_id), bytes(row.signature)) for row in rows]
+    lines = [Signature(row.name, octets(row.key_id), octets(row.signature)) for row in rows]
     return bytes(Note.parse(head).add(*lines))
 
 
