@@ -59,7 +59,6 @@ class Database:
         where: what messages call it; no password.
         noun: what it is to its user, such as "ledger".
         absent: the error where its tables are not there, made from ``where``.
-        changing: whether it may be written.
     """
 
     def __init__(
@@ -69,11 +68,10 @@ class Database:
         *,
         noun: str,
         absent: Callable[[str], HauberkError],
-        changing: bool = True,
     ) -> None:
         self.where, self._noun, self._absent = where, noun, absent
         self._sqlite = url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url, changing) if self._sqlite else _postgres_engine(url, noun)
+        self._engine = _sqlite_engine(url) if self._sqlite else _postgres_engine(url, noun)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -155,9 +153,10 @@ def postgres_url(text: str) -> URL:
         ) from None
 
 
-def _sqlite_engine(url: URL, changing: bool) -> Engine:
+def _sqlite_engine(url: URL) -> Engine:
     file = Path(str(url.database)).resolve()
-    mode = "rw" if changing or os.access(file.parent, os.W_OK) else _read_only_mode(file)
+    writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+    mode = "rw" if writable else _read_only_mode(file)
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -172,7 +171,7 @@ def _sqlite_engine(url: URL, changing: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        if changing:
+        if writable:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON").fetchone()

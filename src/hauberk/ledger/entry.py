@@ -30,6 +30,8 @@ class Entry:
         data: at most 65,535 bytes; all of the world may read them.
         subject: the digest of the model it speaks of, under which the store finds it again; None for none.
         openings: by the name that the fact has in the entry; kept beside the log, never in it.
+        identity: a digest of what a salted entry says with its facts, by which the store sees that the same is
+            to be logged again; it goes when an opening is erased. None where nothing is salted.
 
     Raises:
         DataError: too many bytes.
@@ -37,7 +39,8 @@ class Entry:
 
     data: bytes
     subject: str | None = None
-    openings: Mapping[str, Opening] = field(default_factory=dict)
+    openings: Mapping[str, Opening] = field(default_factory=dict, repr=False)
+    identity: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_entry(self.data)

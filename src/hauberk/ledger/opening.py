@@ -42,7 +42,7 @@ def open_ledger(where: str | Path, *, key: str | Path | None = None, clock: Cloc
     """A ledger to read, and to append to where that can be done.
 
     Args:
-        where: a folder, a ``postgresql://`` URL, or where tiles are published: a folder, http(s), what fsspec knows.
+        where: a folder, a ``postgresql://`` URL, or where tiles are published: a folder, http(s), fsspec's.
         key: the signing key's file [default: the one in the folder]; only ``append`` reads it.
         clock: for the time of heads.
 

@@ -1,4 +1,4 @@
-"""Where published files lie: a folder, a file server (read only), or what fsspec reaches: object stores above all."""
+"""Where published files lie: in a folder, on a file server (read only), or in what fsspec reaches."""
 
 from __future__ import annotations
 
@@ -44,9 +44,15 @@ def place(where: str | Path) -> Place:
         DependencyMissing: fsspec needs a package for it.
     """
     text = str(where)
+    if "://" not in text:
+        return Folder(Path(text))
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise ConfigError(f"this URL cannot be read: {error}") from None
     if text.startswith(("http://", "https://")):
         return FileServer(text)
-    return Store(text) if "://" in text else Folder(Path(text))
+    return Store(text)
 
 
 class Folder:

@@ -26,9 +26,9 @@ def read_tile(connection: Connection, tile: Tile) -> bytes:
     """
     found = connection.execute(_SELECT, {"at": tile.level, "nth": tile.index}).scalar()
     length = tile.width * HASH_BYTES
-    if found is None or len(found) < length:
+    if not isinstance(found, bytes) or len(found) < length:
         raise IntegrityError(f"the tables lack hashes of the tree ({tile.path}): they were changed")
-    return bytes(found[:length])
+    return found[:length]
 
 
 class Growing:

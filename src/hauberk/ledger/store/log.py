@@ -16,14 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, select
 
 from hauberk.core.clock import Clock, now
 from hauberk.core.database import Database
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.crypto.notes import Checkpoint, Note, Signature, Signer, parse_verifier, read_signers
 from hauberk.ledger import merkle
-from hauberk.ledger.checkpoint import open_checkpoint, sign_checkpoint
+from hauberk.ledger.checkpoint import open_checkpoint, peek, sign_checkpoint
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.store import rows, schema
@@ -137,12 +137,8 @@ class Log:
         Limits: not forgotten by copies of the database, by who was shown the opening, and by PostgreSQL before
         VACUUM has run and its write-ahead log has moved on.
         """
-        table = schema.openings
-        which = table.c.number == number
         with self._database.write() as connection:
-            gone = connection.execute(
-                delete(table).where(which if name is None else which & (table.c.name == name))
-            ).rowcount
+            gone = rows.erase(connection, number, name)
         self._database.forget()
         return gone
 
@@ -150,7 +146,7 @@ class Log:
         with self._database.read() as connection:
             state = rows.state(connection, self.where)
             self._see(state)
-            return rows.cosigned(connection, state.size, bytes(state.head))
+            return rows.cosigned(connection, state.size, rows.octets(state.head))
 
     def signed_ms(self) -> int:
         """When the newest head was signed by this log's own clock: POSIX milliseconds, which never fall."""
@@ -161,7 +157,7 @@ class Log:
         table = schema.heads
         with self._database.read() as connection:
             found = connection.execute(select(table.c.size, table.c.head).order_by(table.c.size)).all()
-            return [rows.cosigned(connection, one.size, bytes(one.head)) for one in found]
+            return [rows.cosigned(connection, one.size, rows.octets(one.head)) for one in found]
 
     def hashes(self, level: int, index: int) -> bytes:
         if (index + 1) << level > self._hashed:
@@ -189,14 +185,14 @@ class Log:
             for number, row in zip_longest(range(first, last), found):
                 if row is None or row.number != number:
                     raise IntegrityError(f"the ledger {self.where} lacks entry {number}, which its head covers")
-                yield bytes(row.data)
+                yield rows.octets(row.data)
 
     def find(self, leaf: bytes) -> int | None:
         table = schema.entries
         query = select(table.c.number, table.c.data).where(table.c.fingerprint == rows.fingerprint(leaf))
         with self._database.read() as connection:
             found = connection.execute(query.order_by(table.c.number)).all()
-        return next((row.number for row in found if leaf_hash(bytes(row.data)) == leaf), None)
+        return next((row.number for row in found if leaf_hash(rows.octets(row.data)) == leaf), None)
 
     def about(self, subject: str) -> list[int]:
         table = schema.subjects
@@ -237,17 +233,20 @@ class Log:
     def _edge(self, connection: Connection, state: Row[Any]) -> Growing:
         """The edge of the stored tree, which is what the newest checkpoint says."""
         self._see(state)
-        head = open_checkpoint(bytes(state.head), [self.verifier])
+        head = open_checkpoint(rows.octets(state.head), [self.verifier])
         edge = Growing(connection, state.size)
-        if (head.size, head.root) != (state.size, edge.frontier.root):
-            raise IntegrityError(
-                f"the tables of {self.where} are not what its checkpoint says: they were changed"
-            )
+        if head.root != edge.frontier.root:
+            raise self._changed()
         return edge
 
     def _see(self, state: Row[Any]) -> None:
+        if peek(rows.octets(state.head)).size != state.size:
+            raise self._changed()
         if state.size < self._largest:
             raise IntegrityError(
                 f"{self.where} has {state.size} entries and had {self._largest}: it was cut short or replaced"
             )
         self._largest = state.size
+
+    def _changed(self) -> IntegrityError:
+        return IntegrityError(f"the tables of {self.where} are not what its checkpoint says: they were changed")
