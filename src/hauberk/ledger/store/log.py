@@ -36,7 +36,7 @@ class Log:
 
     Args:
         database: where the tables are.
-        key_file: where the signing key lies; the first append reads it.
+        key_file: where the signing key lies, if that is known; the first append reads it.
         clock: for the time of a head.
 
     Raises:
@@ -46,7 +46,7 @@ class Log:
     holds the key can rewrite the log, and only who kept an older checkpoint sees it.
     """
 
-    def __init__(self, database: Database, key_file: Path, *, clock: Clock = now) -> None:
+    def __init__(self, database: Database, key_file: Path | None, *, clock: Clock = now) -> None:
         self._database, self._key_file, self._clock = database, key_file, clock
         self._signers: tuple[Signer, ...] = ()
         self._largest = 0  # size of the heads that this object has seen
@@ -220,6 +220,11 @@ class Log:
         self.close()
 
     def _own_signers(self) -> tuple[Signer, ...]:
+        if self._key_file is None:
+            raise ConfigError(
+                f"{self.where} is signed with a key that is kept elsewhere: say where it lies",
+                hint="--key FILE, or HAUBERK_LEDGER_KEY=FILE",
+            )
         if not self._signers:
             found = read_signers(self._key_file)
             if self.verifier not in [one.verifier for one in found]:
