@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -191,6 +195,58 @@ def test_a_slow_answer_is_not_waited_for(log: Branch) -> None:
 
     with answering(slow) as url, pytest.raises(EnvironmentFailure):
         ask_witness(url, log, log.checkpoint(), [], timeout_s=0.2)
+
+
+def test_https_is_asked_only_where_the_certificate_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: Callable[[str, str], None]
+) -> None:
+    if shutil.which("openssl") is None:
+        absent("openssl", "apt-get install openssl")
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=w -keyout k -out c"
+    subprocess.run(
+        ["openssl", *made.split(), "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    with answering(lambda path, body: (200, "text/plain", b"here"), context) as url:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c"))
+        web._trusted.cache_clear()
+        try:
+            assert url.startswith("https://")
+            assert web.get(url).body == b"here"
+            with pytest.raises(EnvironmentFailure):
+                web.get(url.replace("127.0.0.1", "localhost"))
+            monkeypatch.delenv("SSL_CERT_FILE")
+            web._trusted.cache_clear()
+            with pytest.raises(EnvironmentFailure, match=r"(?i)certificate"):
+                web.get(url)
+        finally:
+            web._trusted.cache_clear()
+
+
+def test_an_answer_byte_by_byte_is_cut() -> None:
+    """Neither a head nor a body that drips keeps anybody waiting, although each byte comes in time."""
+    for sent in (b"HTTP/1.1 200 OK\r\nX: " + 60 * b"x", b"HTTP/1.1 200 OK\r\n\r\n" + 60 * b"x"):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def drip(sent: bytes = sent, server: socket.socket = server) -> None:
+                client, _ = server.accept()
+                with client, suppress(OSError):
+                    for byte in sent:
+                        client.sendall(bytes([byte]))
+                        time.sleep(0.05)
+
+            thread = threading.Thread(target=drip)
+            thread.start()
+            began = time.monotonic()
+            with pytest.raises(EnvironmentFailure, match="slow"):
+                web.get(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.4)
+            assert time.monotonic() - began < 2
+            thread.join()
+    assert threading.active_count() < 10  # nothing stays behind
 
 
 @pytest.mark.parametrize(
