@@ -19,6 +19,7 @@ from servers import answering, serving
 from hauberk.core.errors import ConfigError, EnvironmentFailure, IntegrityError
 from hauberk.crypto.notes import Note, generate, verify
 from hauberk.ledger import web
+from hauberk.ledger.anchors import evm
 from hauberk.ledger.witness import Witness, ask_witness, cosign, open_witness
 from hauberk.ledger.witness.protocol import MOST_BYTES, SIZE_KIND
 from hauberk.ledger.witness.service import Bounds, listen
@@ -124,21 +125,21 @@ def test_our_client_asks_twice_and_keeps_what_holds(log: Branch, witness: Witnes
 def test_our_client_says_what_a_refusal_means(log: Branch, witness: Witness) -> None:
     with serving(witness) as url:
         keys = witness.verifiers
-        assert len(ask_witness(url, log, log.checkpoint(), keys)) == 2
+        assert len(ask_witness(url, log.hashes, log.checkpoint(), keys)) == 2
         forked = log.fork(5, *numbered(15, "forged"))
         for branch in (forked, log.fork(5, *numbered(20, "forged"))):
             with pytest.raises(IntegrityError):
-                ask_witness(url, branch, branch.checkpoint(), keys)
+                ask_witness(url, branch.hashes, branch.checkpoint(), keys)
         with pytest.raises(IntegrityError, match="another history"):  # a log brought back from an old copy
-            ask_witness(url, log, log.checkpoint(12), keys)
+            ask_witness(url, log.hashes, log.checkpoint(12), keys)
         stranger = Branch(numbered(2), signer=generate("other.example"))
         with pytest.raises(EnvironmentFailure, match="does not watch"):
-            ask_witness(url, stranger, stranger.checkpoint(), keys)
+            ask_witness(url, stranger.hashes, stranger.checkpoint(), keys)
         thief = Branch(log.list, signer=generate(log.signer.name))
         with pytest.raises(EnvironmentFailure, match="another key"):
-            ask_witness(url, thief, thief.checkpoint(), keys)
+            ask_witness(url, thief.hashes, thief.checkpoint(), keys)
         with pytest.raises(IntegrityError, match="keys that are known"):
-            ask_witness(url, log, log.checkpoint(), [generate("w", "cosignature-ed25519").verifier])
+            ask_witness(url, log.hashes, log.checkpoint(), [generate("w", "cosignature-ed25519").verifier])
 
 
 def test_one_witness_that_fails_does_not_hinder_the_others(log: Branch, witness: Witness) -> None:
@@ -169,14 +170,14 @@ def test_answers_that_are_not_believed(
 ) -> None:
     key = generate("witness.example", "cosignature-ed25519").verifier
     with answering(lambda path, body: reply) as url, pytest.raises(error):
-        ask_witness(url, log, log.checkpoint(), [key])
+        ask_witness(url, log.hashes, log.checkpoint(), [key])
 
 
 def test_a_cosignature_on_something_else_is_refused(log: Branch) -> None:
     key = generate("witness.example", "cosignature-ed25519")
     line = key.sign(Note.parse(log.checkpoint(3)).text).line.encode()
     with answering(lambda path, body: (200, "text/plain", line)) as url, pytest.raises(IntegrityError):
-        ask_witness(url, log, log.checkpoint(), [key.verifier])
+        ask_witness(url, log.hashes, log.checkpoint(), [key.verifier])
 
 
 def test_a_witness_that_always_knows_another_size_is_left(log: Branch) -> None:
@@ -185,7 +186,7 @@ def test_a_witness_that_always_knows_another_size_is_left(log: Branch) -> None:
         answering(lambda path, body: (409, SIZE_KIND, b"%d\n" % next(sizes))) as url,
         pytest.raises(EnvironmentFailure, match="busy"),
     ):
-        ask_witness(url, log, log.checkpoint(), [generate("w", "cosignature-ed25519").verifier])
+        ask_witness(url, log.hashes, log.checkpoint(), [generate("w", "cosignature-ed25519").verifier])
 
 
 def test_a_slow_answer_is_not_waited_for(log: Branch) -> None:
@@ -194,7 +195,7 @@ def test_a_slow_answer_is_not_waited_for(log: Branch) -> None:
         return 200, "text/plain", b""
 
     with answering(slow) as url, pytest.raises(EnvironmentFailure):
-        ask_witness(url, log, log.checkpoint(), [], timeout_s=0.2)
+        ask_witness(url, log.hashes, log.checkpoint(), [], timeout_s=0.2)
 
 
 def test_https_is_asked_only_where_the_certificate_holds(
@@ -262,10 +263,30 @@ def test_an_address_that_is_taken() -> None:
         listen(f"127.0.0.1:{first.getsockname()[1]}")
 
 
-@pytest.mark.parametrize("url", ["", "ftp://w.example", "w.example", "file:///etc/passwd", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://w.example",
+        "w.example",
+        "file:///etc/passwd",
+        "https://",
+        "http://[::1",
+        "http://w:x",
+        "http://w:0",
+    ],
+)
 def test_only_http_is_asked(url: str) -> None:
     with pytest.raises(ConfigError):
         web.get(url)
+
+
+def test_messages_hold_no_password_nor_key() -> None:
+    for url in ("http://127.0.0.1:9/v3/SECRET?key=SECRET", "http://user:SECRET@127.0.0.1:9", "htp://SECRET@w"):
+        for ask in (lambda url: web.rpc(url, "eth_chainId", []), lambda url: evm.send(url, b"head")):
+            with pytest.raises((EnvironmentFailure, ConfigError)) as caught:
+                ask(url)
+            assert "SECRET" not in f"{caught.value} {caught.value.hint}"
 
 
 def test_a_disk_that_fails_cosigns_nothing(

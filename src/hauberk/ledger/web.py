@@ -116,10 +116,22 @@ def check_url(url: str, what: str) -> str:
     Raises:
         ConfigError: anything else.
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"the address of {what} begins with https:// or http://, got '{url}'")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:  # not shown: what was mistyped may hold a password
+        raise ConfigError(
+            f"the address of {what} is not https://HOST or http://HOST", hint="check its spelling"
+        )
     return url.rstrip("/")
+
+
+def shown(url: str) -> str:
+    """Where that is, for messages: paths and queries of nodes often hold a key."""
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def post(url: str, body: bytes, *, kind: str, accept: str = "*/*", timeout_s: float = TIMEOUT_S) -> Answer:
@@ -145,7 +157,7 @@ def get(url: str, *, accept: str = "*/*", timeout_s: float = TIMEOUT_S, most_byt
 
 
 def _ask(request: urllib.request.Request, timeout_s: float, most_bytes: int = MOST_BYTES) -> Answer:
-    where, last = request.full_url, time.monotonic() + timeout_s
+    where, last = shown(request.full_url), time.monotonic() + timeout_s
     try:
         with _limited(timeout_s):
             try:
@@ -183,11 +195,11 @@ def rpc(url: str, method: str, params: list[Any], *, timeout_s: float = TIMEOUT_
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     answer = post(url, body, kind="application/json", timeout_s=timeout_s)
     try:
-        document = parse_json(answer.body, where=f"the answer of {url}")
+        document = parse_json(answer.body, where=f"the answer of {shown(url)}")
     except ValueError as error:
-        raise EnvironmentFailure(f"{url} does not speak JSON-RPC (HTTP {answer.status})") from error
+        raise EnvironmentFailure(f"{shown(url)} does not speak JSON-RPC (HTTP {answer.status})") from error
     if not isinstance(document, Mapping) or document.get("error") or "result" not in document:
         told = document.get("error") if isinstance(document, Mapping) else document
         said = told.get("message", told) if isinstance(told, Mapping) else told
-        raise EnvironmentFailure(f"{url} refuses {method}: {said}")
+        raise EnvironmentFailure(f"{shown(url)} refuses {method}: {said}")
     return document["result"]
