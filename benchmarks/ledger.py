@@ -121,11 +121,11 @@ class Theirs:
         else:
             self.tree.append_entries(entries(self.size, count), chunksize=count)
         self.size += count
-        self.tree.get_state()
+        self.tree.get_root()
         return count
 
     def root(self) -> bytes:
-        return bytes(self.tree.get_state())
+        return bytes(self.tree.get_root())
 
     def prove(self, index: int) -> Any:
         return self.tree.prove_inclusion(index + 1)
@@ -133,7 +133,7 @@ class Theirs:
     def check(self, index: int, proof: Any) -> None:
         from pymerkle import verify_inclusion
 
-        verify_inclusion(self.tree.get_leaf(index + 1), self.tree.get_state(), proof)
+        verify_inclusion(self.tree.get_leaf(index + 1), self.tree.get_root(), proof)
 
     def close(self) -> None:
         self.tree.close()

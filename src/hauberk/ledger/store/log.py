@@ -50,6 +50,7 @@ class Log:
         self._database, self._key_file, self._clock = database, key_file, clock
         self._signers: tuple[Signer, ...] = ()
         self._largest = 0  # size of the heads that this object has seen
+        self._signed = b""  # the last one that it signed itself
         with database.read() as connection:
             state = rows.state(connection, database.where)
         if state.version != schema.VERSION:
@@ -99,7 +100,8 @@ class Log:
                 signed = bytes(sign_checkpoint(head, signers, clock=self._clock))
                 signed_ms = max(state.signed_ms, int(self._clock().timestamp() * 1000))
                 rows.set_head(connection, head.size, signed, signed_ms)
-        self._largest = max(self._largest, edge.frontier.size)
+        if fresh:
+            self._largest, self._signed = head.size, signed
         return numbers
 
     def add_cosignatures(self, checkpoint: bytes, lines: Sequence[Signature]) -> None:
@@ -238,7 +240,8 @@ class Log:
     def _edge(self, connection: Connection, state: Row[Any]) -> Growing:
         """The edge of the stored tree, which is what the newest checkpoint says."""
         self._see(state)
-        head = open_checkpoint(rows.octets(state.head), [self.verifier])
+        signed = rows.octets(state.head)
+        head = peek(signed) if signed == self._signed else open_checkpoint(signed, [self.verifier])
         edge = Growing(connection, state.size)
         if head.root != edge.frontier.root:
             raise self._changed()
