@@ -86,14 +86,14 @@ def test_a_body_that_is_too_large_is_refused(log: Branch, witness: Witness) -> N
 
 
 def test_slow_clients_are_sent_away(log: Branch, witness: Witness) -> None:
-    bounds = Bounds(body_s=0.3, connection_s=1.0)
+    bounds = Bounds(body_s=0.3, connection_s=2.0)
     with serving(witness, bounds) as url:
         said, took = _talk(url, _HEAD + b"Content-Length: 100\r\n\r\nold 0\n")
         assert said.startswith(b"HTTP/1.1 408")
-        assert took < 5
-        said, took = _talk(url, _HEAD, pause_s=0.1, rest=b"X-Drip: " + 60 * b"a")  # a head that never ends
+        assert took < 8
+        said, took = _talk(url, _HEAD, pause_s=0.2, rest=b"X-Drip: " + 60 * b"a")  # a head that never ends
         assert said == b""
-        assert took < 5
+        assert took < 8
         assert _post(url, log.request(0, 7)).status == 200
 
 
@@ -239,14 +239,14 @@ def test_an_answer_byte_by_byte_is_cut() -> None:
                 with client, suppress(OSError):
                     for byte in sent:
                         client.sendall(bytes([byte]))
-                        time.sleep(0.05)
+                        time.sleep(0.1)
 
             thread = threading.Thread(target=drip)
             thread.start()
             began = time.monotonic()
             with pytest.raises(EnvironmentFailure, match="slow"):
                 web.get(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.4)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
             thread.join()
     until = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < until:
