@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import insert, inspect
 
 from hauberk.core.clock import Clock, now
+from hauberk.core.database import Database, postgres_url, sqlite_url
 from hauberk.core.errors import ConfigError
 from hauberk.core.files import directory_aside
 from hauberk.crypto.notes import Checkpoint, Signer, generate, write_signers
@@ -27,7 +28,7 @@ from hauberk.ledger.hashing import EMPTY_ROOT
 from hauberk.ledger.places import place
 from hauberk.ledger.published import PublishedLog
 from hauberk.ledger.store import schema
-from hauberk.ledger.store.database import Database, no_ledger, postgres_url, sqlite_url
+from hauberk.ledger.store.database import ledger_database, no_ledger
 from hauberk.ledger.store.log import Log
 from hauberk.ledger.tiles import CHECKPOINT_PATH
 
@@ -51,10 +52,12 @@ def open_ledger(where: str | Path, *, key: str | Path | None = None, clock: Cloc
     """
     text = str(where)
     if text.startswith(_POSTGRES):
-        return _opened(Database(postgres_url(text), _shown(text)), None if key is None else Path(key), clock)
+        return _opened(
+            ledger_database(postgres_url(text), _shown(text)), None if key is None else Path(key), clock
+        )
     if "://" not in text and (Path(where) / FILE).exists():
         file = Path(where) / FILE
-        return _opened(Database(sqlite_url(file), text), Path(key or Path(where) / KEY), clock)
+        return _opened(ledger_database(sqlite_url(file), text), Path(key or Path(where) / KEY), clock)
     files = place(where)
     if files.read(CHECKPOINT_PATH) is None:
         raise no_ledger(files.where)
@@ -100,7 +103,7 @@ def create_ledger(
     if text.startswith(_POSTGRES):
         if key is None:
             raise ConfigError("a ledger in PostgreSQL needs a place for its key", hint="--key FILE")
-        database = Database(postgres_url(text), _shown(text))
+        database = ledger_database(postgres_url(text), _shown(text))
         try:
             with _key_at(Path(key), origin, random) as signer:
                 _fill(database, signer, clock)
@@ -122,7 +125,7 @@ def _make_folder(folder: Path, origin: str | None, key: Path | None, clock: Cloc
         raise ConfigError(f"{folder} exists and is not empty", hint="choose a new folder for the ledger")
     with directory_aside(folder) as aside, _key_at(key or aside / KEY, origin, random) as signer:
         (aside / FILE).touch()
-        database = Database(sqlite_url(aside / FILE), str(folder))
+        database = ledger_database(sqlite_url(aside / FILE), str(folder))
         try:
             _fill(database, signer, clock)
         finally:

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from hauberk.core.clock import Clock, now
+from hauberk.core.database import Database
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.crypto.notes import Checkpoint, Note, Signature, Signer, parse_verifier, read_signers
 from hauberk.ledger import merkle
@@ -26,7 +27,6 @@ from hauberk.ledger.checkpoint import open_checkpoint, peek, sign_checkpoint
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.store import rows, schema
-from hauberk.ledger.store.database import Database
 from hauberk.ledger.store.growing import Growing, read_tile
 from hauberk.ledger.tiles import WIDTH, Tile, TileHashes
 

@@ -25,9 +25,10 @@ from sqlalchemy import (
     select,
 )
 
+from hauberk.core.database import Database, sqlite_url
+from hauberk.core.errors import DataError
 from hauberk.crypto.notes import Checkpoint
 from hauberk.ledger.hashing import EMPTY_ROOT
-from hauberk.ledger.store.database import Database, sqlite_url
 
 _metadata = MetaData()
 _heads = Table(
@@ -67,7 +68,7 @@ class Heads:
             IntegrityError: it is something else, or damaged.
         """
         Path(file).touch(mode=0o600)
-        self._database = Database(sqlite_url(Path(file)), str(file))
+        self._database = Database(sqlite_url(Path(file)), str(file), noun="file of heads", absent=_no_heads)
         with self._database.write() as connection:
             _metadata.create_all(connection)
 
@@ -105,3 +106,7 @@ def _read(connection: Connection, origin: str) -> Kept:
     columns = _heads.c.size, _heads.c.root, _heads.c.checkpoint, _heads.c.time
     found = connection.execute(select(*columns).where(_heads.c.origin == origin)).one_or_none()
     return Kept() if found is None else Kept(*found)
+
+
+def _no_heads(where: str) -> DataError:
+    return DataError(f"{where} is no witness' file of heads")
