@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ def need(absent: Callable[[str, str], None], install: str, *modules: str) -> Non
 
 
 @contextmanager
-def answering(answer: Callable[[str, bytes], Answer]) -> Iterator[str]:
+def answering(answer: Callable[[str, bytes], Answer], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A stand-in for somebody else's service: path and body in; status, content type and body out."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,11 +48,16 @@ def answering(answer: Callable[[str, bytes], Answer]) -> Iterator[str]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None: ...  # a client that went away, or did not like the certificate
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -95,8 +95,8 @@ def test_kills_of_writers_to_postgres(writers: tuple[str, Writers]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writers", ["sqlite"], indirect=True)
-def test_some_hundred_kills(writers: tuple[str, Writers]) -> None:
-    kill_and_check(*writers, times=300, seed=3)
+def test_two_hundred_kills(writers: tuple[str, Writers]) -> None:
+    kill_and_check(*writers, times=200, seed=3)
 
 
 def test_a_server_that_crashes_loses_nothing(postgres: Server, database: str, tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 
 from hauberk.cli.app import run
 from hauberk.core.errors import DataError, IntegrityError
-from hauberk.crypto.notes import Note, generate, verify
+from hauberk.crypto.notes import Note, generate, read_signers, verify
 from hauberk.ledger.monitor import Edge, look
 from hauberk.ledger.opening import create_ledger, open_ledger, open_log
 from hauberk.ledger.policy import Policy
@@ -174,18 +178,34 @@ def test_by_transcript(call: Callable[..., tuple[int, str, str]], tmp_path: Path
     assert code == 0, err
     assert (json.loads(out)["size"], json.loads(out)["new"]) == (600, 300)
 
-    signer = _signer_of(ledger)
-    forked = Branch([b"another history", *numbered(610)], signer=signer)
+    forked = Branch([b"another history", *numbered(610)], signer=read_signers(ledger / "key")[0])
     (tiles / "checkpoint").write_bytes(forked.head())
     code, _, err = call("--ledger", tiles, "--state", state, "--policy", ledger / "policy")
     assert code == 1
     assert err.startswith("error: ")
 
 
-def _signer_of(ledger: Path):  # type: ignore[no-untyped-def]
-    from hauberk.crypto.notes import read_signers
-
-    return read_signers(ledger / "key")[0]
+def test_it_looks_again_and_again(tmp_path: Path, state: Path) -> None:
+    """As a user starts it: it sees what is appended, and ends with exit code 1 at a fork."""
+    ledger = tmp_path / "log"
+    with create_ledger(ledger, origin="log.example/models") as log:
+        log.append(numbered(3))
+    arguments = ["--ledger", ledger, "--state", state, "--policy", ledger / "policy", "--every", "0.05"]
+    command = [sys.executable, "-u", "-m", "hauberk", "ledger", "monitor", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as monitor:
+        assert monitor.stdout is not None
+        assert monitor.stderr is not None
+        assert "3 entries, 3 of them new" in monitor.stdout.readline()
+        with open_log(ledger) as log:
+            log.append([b"more"])
+        while "4 entries, 1 of them new" not in monitor.stdout.readline():
+            assert monitor.poll() is None
+        signer = read_signers(ledger / "key")[0]
+        with closing(sqlite3.connect(ledger / "ledger.sqlite")) as tables, tables:
+            forked = Branch(numbered(4, "forged"), signer=signer).head()
+            tables.execute("UPDATE ledger_log SET head = ?", [forked])
+        assert monitor.wait(20) == 1
+        assert "no longer is the log that was seen before" in monitor.stderr.read()
 
 
 def test_wrong_use(call: Callable[..., tuple[int, str, str]], tmp_path: Path, state: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hauberk.core.canonical import canonical_bytes, digest
+from hauberk.core.canonical import canonical_bytes
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.core.evidence import KINDS as EVIDENCE_KINDS
 from hauberk.core.evidence import Evidence
@@ -115,10 +115,11 @@ class TestFiles:
             "model": MODEL, "created": "2026-03-01T10:00:00Z", "places": [], "commitment": "sha256:77",
         }  # fmt: skip
         (tmp_path / "c.json").write_text(json.dumps(made, indent=3))
+        file = f"sha256:{hashlib.sha256((tmp_path / 'c.json').read_bytes()).hexdigest()}"
         entry = file_entry(tmp_path / "c.json")
         said = Statement.parse(entry.data)
         assert said is not None
-        assert (said.kind, said.subject, said.document) == ("watermark-commitment", MODEL, digest(made))
+        assert (said.kind, said.subject, said.document) == ("watermark-commitment", MODEL, file)
         assert said.facts == {"commitment": "sha256:77"}
 
     def test_other_json_is_logged_byte_for_byte(self, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def any_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
 
 
 def test_entries_are_numbered_and_read_back(any_log: Log) -> None:
-    documents = [b"one", b"", b"\x00\xff" * 9, "中文".encode(), b"x" * 65_535]
+    documents = [b"one", b"\n", b"\x00\xff" * 9, "中文".encode(), b"x" * 65_535]
     assert any_log.append(documents[:2]) == [0, 1]
     assert any_log.append(documents[2:]) == [2, 3, 4]
     assert list(any_log.entries(0, 5)) == documents
@@ -93,7 +93,7 @@ def test_many_entries_fill_tiles_of_three_levels_in_every_step(any_log: Log) -> 
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(st.binary(max_size=3), max_size=40), max_size=12))
+@given(st.lists(st.lists(st.binary(min_size=1, max_size=3), max_size=40), max_size=12))
 def test_any_batches_give_the_tree_of_their_first_occurrences(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[bytes]]
 ) -> None:
@@ -134,6 +134,8 @@ def test_readers_see_no_entry_beyond_the_head(log: Log) -> None:
 def test_an_entry_that_is_too_long_stops_the_whole_batch(log: Log) -> None:
     with pytest.raises(DataError, match="65536"):
         log.append([b"a", b"x" * 65_536])
+    with pytest.raises(DataError, match="not empty"):
+        log.append([b"a", b""])
     assert peek(log.head()).size == 0
 
 
@@ -173,6 +175,17 @@ class TestKeys:
             assert other.entry(0) == b"a"
             with pytest.raises(DataError, match="no key file"):
                 other.append([b"b"])
+
+    def test_a_database_has_no_key(self, database: str, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="needs a place for its key"):
+            create_ledger(database)
+        create_ledger(database, key=tmp_path / "key").close()
+        with pytest.raises(ConfigError, match="holds a ledger already"):
+            create_ledger(database, key=tmp_path / "second")
+        assert not (tmp_path / "second").exists()
+        with open_log(database) as log, pytest.raises(ConfigError, match="say where it lies") as caught:
+            log.append([b"a"])
+        assert "--key" in str(caught.value.hint)
 
     def test_names_that_are_none_leave_nothing_behind(self, folder: Path) -> None:
         with pytest.raises(ConfigError, match="no spaces"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hauberk.cli.app import run
 from hauberk.ledger.auditing import audit
 from hauberk.ledger.opening import create_ledger, open_log
 from hauberk.ledger.policy import Policy
@@ -68,6 +69,24 @@ def test_two_processes_on_sqlite(tmp_path: Path) -> None:
 
 def test_twenty_processes_on_postgres(database: str, tmp_path: Path) -> None:
     append_at_once(database, tmp_path / "signing", processes=20, count=12, batch=4)
+
+
+def test_the_commands_take_a_database(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, document, out = tmp_path / "key", tmp_path / "a.json", tmp_path / "public"
+    document.write_text("[1]")
+    place = ["--ledger", database]
+    for words, code in (
+        (["append", str(document), *place, "--key", str(key)], 2),  # there is no ledger yet
+        (["init", *place, "--key", str(key)], 0),
+        (["append", str(document), *place], 2),
+        (["append", str(document), *place, "--key", str(key)], 0),
+        (["head", *place], 0),
+        (["export", *place, "--tiles", str(out)], 0),
+    ):
+        assert run(["ledger", *words]) == code, capsys.readouterr()
+    assert (out / "checkpoint").read_text() in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from hauberk.cli import common
+from hauberk.cli.ledger.options import policy_of, policy_option
 
 if TYPE_CHECKING:
     from hauberk.ledger.history import Step
-    from hauberk.ledger.policy import Policy
-    from hauberk.ledger.published import PublishedLog
-    from hauberk.ledger.store.log import Log
 
 
 @click.command("history", epilog="Example: hauberk history models/hard --ledger log")
 @common.package_argument
 @click.option("--ledger", required=True, metavar="DIR|URL", help="The ledger, or where it is published.")
-@click.option("--policy", type=click.Path(path_type=Path), default=None, metavar="POLICY",
-              help="Whose head is believed [default: the ledger's own key].")  # fmt: skip
+@policy_option
 @click.option("--evidence", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Where later evidence lies [default: the folder 'evidence' beside PKG].")  # fmt: skip
 @common.json_option
@@ -33,7 +30,7 @@ def command(package: Path, ledger: str, policy: Path | None, evidence: Path | No
     from hauberk.ledger.opening import open_ledger
 
     with closing(open_ledger(ledger)) as log:
-        told = history(package, log, _policy(log, policy), evidence=evidence)
+        told = history(package, log, policy_of(log, policy), evidence=evidence)
     head = told.head
     if as_json:
         common.print_json(
@@ -68,15 +65,3 @@ def _line(step: Step) -> str:
     hidden = "" if step.shown else "told by the ledger alone"
     about = ": ".join(one for one in (step.name, written(step.figures), hidden) if one)
     return f"  {step.created or 'no date':20}  {step.kind:14}  {about}\n  {'':20}  {'':14}  {proof}"
-
-
-def _policy(log: Log | PublishedLog, chosen: Path | None) -> Policy:
-    from hauberk.core.errors import ConfigError
-    from hauberk.ledger.policy import Policy
-    from hauberk.ledger.store.log import Log
-
-    if chosen is not None:
-        return Policy.load(chosen)
-    if isinstance(log, Log):
-        return Policy.of_log(log.verifier)
-    raise ConfigError(f"say whose head of {log.where} is believed with --policy")

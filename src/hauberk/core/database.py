@@ -49,6 +49,7 @@ _POSTGRES_CODES = {
     "42501": ("this role has not the right to do that", "GRANT it, or use another role"),
 }
 _NO_TABLE = "42P01"
+_AWAY = ("08", "57P")  # the connection broke, or the server is stopping
 
 
 class Database:
@@ -97,10 +98,19 @@ class Database:
                 yield connection
 
     def forget(self) -> None:
-        """Leave nothing of erased rows in files that the database keeps besides (SQLite's log of changes)."""
+        """Leave nothing of erased rows in files that the database keeps besides (SQLite's log of changes).
+
+        Raises:
+            EnvironmentFailure: somebody is still reading what was there before.
+        """
         if self._sqlite:
             with self._said(), self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            if busy:
+                raise EnvironmentFailure(
+                    f"erased in {self.where}, but a reader keeps the old rows alive in its -wal file",
+                    hint="end it, and erase again",
+                )
 
     def close(self) -> None:
         self._engine.dispose()
@@ -123,15 +133,13 @@ class Database:
                 return self._absent(self.where)
             reason, hint = _SQLITE_CODES.get(code, (first, None))
         else:
-            if getattr(cause, "sqlstate", None) == _NO_TABLE:
+            state = getattr(cause, "sqlstate", None) or ""
+            if state == _NO_TABLE:
                 return self._absent(self.where)
-            reason, hint = _POSTGRES_CODES.get(
-                getattr(cause, "sqlstate", None) or "",
-                (
-                    f"the database does not answer ({first})",
-                    "what was acknowledged is kept; try again when it is back",
-                ),
-            )
+            reason, hint = _POSTGRES_CODES.get(state, (first, None))
+            if not state or state.startswith(_AWAY):
+                reason = f"the database does not answer ({first})"
+                hint = "what was acknowledged is kept; try again when it is back"
         return EnvironmentFailure(f"could not use the {self._noun} {self.where}: {reason}", hint=hint)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.canonical import digest, file_digest, parse_json
+from hauberk.core.canonical import file_digest, parse_json
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import SCHEMA as EVIDENCE
 from hauberk.core.evidence import Evidence
@@ -85,13 +85,14 @@ def _known(document: Mapping[str, Any], data: bytes, where: str, private: bool, 
     if document.get("format") == _COMMITMENT:
         model, created = _text(document.get("model")), _text(document.get("created"))
         facts = {"commitment": document.get("commitment")}
-        return state(
-            Statement("watermark-commitment", model, None, created, digest(dict(document)), facts=facts)
-        )
+        return state(Statement("watermark-commitment", model, None, created, _sha256(data), facts=facts))
     if str(document.get("mediaType", "")).startswith(_BUNDLE):
-        bundle = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        return state(Statement("signature", bundle, None, None, bundle))
+        return state(Statement("signature", _sha256(data), None, None, _sha256(data)))
     return None
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _begins(path: Path, start: bytes) -> bool:

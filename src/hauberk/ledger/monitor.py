@@ -29,7 +29,7 @@ SCHEMA = "hauberk-monitor/1"
 
 @dataclass(frozen=True)
 class Sighting:
-    """An entry that speaks of something that is watched for, or that nobody can read."""
+    """An entry that speaks of something that is watched for."""
 
     entry: int
     terms: tuple[str, ...]

@@ -7,13 +7,18 @@ a pool of connections would gain nothing.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
+import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +52,62 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_StayHere)
+class _Seen:
+    """A connection whose socket the question that opened it knows, so that it can be cut."""
+
+    sock: socket.socket
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # of the connection beside it
+        _question.sockets.append(self.sock)
+
+
+_question = threading.local()
+
+
+class _Http(_Seen, http.client.HTTPConnection): ...
+
+
+class _Https(_Seen, http.client.HTTPSConnection): ...
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificate authorities, read once: a published log is many small files."""
+    return ssl.create_default_context()
+
+
+class _Opening(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Http, request)
+
+
+class _OpeningTls(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Https, request, context=_trusted())
+
+
+_OPENER = urllib.request.build_opener(_StayHere, _Opening, _OpeningTls)
+
+
+@contextmanager
+def _limited(timeout_s: float) -> Iterator[None]:
+    """Cut what is opened in the block after a while: a socket's own time-out begins anew with each byte."""
+    sockets: list[socket.socket] = []
+    _question.sockets = sockets
+    timer = threading.Timer(timeout_s, _cut, [sockets])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(sockets: list[socket.socket]) -> None:
+    for one in sockets:
+        with suppress(OSError):  # closed already
+            socket.socket.shutdown(one, socket.SHUT_RDWR)  # also of a TLS socket in the middle of a read
 
 
 def check_url(url: str, what: str) -> str:
@@ -56,10 +116,22 @@ def check_url(url: str, what: str) -> str:
     Raises:
         ConfigError: anything else.
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"the address of {what} begins with https:// or http://, got '{url}'")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:  # not shown: what was mistyped may hold a password
+        raise ConfigError(
+            f"the address of {what} is not https://HOST or http://HOST", hint="check its spelling"
+        )
     return url.rstrip("/")
+
+
+def shown(url: str) -> str:
+    """Where that is, for messages: paths and queries of nodes often hold a key."""
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def post(url: str, body: bytes, *, kind: str, accept: str = "*/*", timeout_s: float = TIMEOUT_S) -> Answer:
@@ -85,20 +157,22 @@ def get(url: str, *, accept: str = "*/*", timeout_s: float = TIMEOUT_S, most_byt
 
 
 def _ask(request: urllib.request.Request, timeout_s: float, most_bytes: int = MOST_BYTES) -> Answer:
-    where, last = request.full_url, time.monotonic() + timeout_s
+    where, last = shown(request.full_url), time.monotonic() + timeout_s
     try:
-        try:
-            answer = _OPENER.open(request, timeout=timeout_s)
-        except urllib.error.HTTPError as error:
-            answer = error  # an answer too: its status says what is wrong
-        with answer:
-            body = _whole(answer, where, last, most_bytes)
-            return Answer(answer.status, body, answer.headers.get("Content-Type") or "")
+        with _limited(timeout_s):
+            try:
+                answer = _OPENER.open(request, timeout=timeout_s)
+            except urllib.error.HTTPError as error:
+                answer = error  # an answer too: its status says what is wrong
+            with answer:
+                body = _whole(answer, where, last, most_bytes)
+                return Answer(answer.status, body, answer.headers.get("Content-Type") or "")
     except EnvironmentFailure:
         raise
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise EnvironmentFailure(f"no answer from {where}: {reason}") from error
+        reason: Any = getattr(error, "reason", None) or error
+        why = "it is too slow" if time.monotonic() > last else getattr(reason, "strerror", None) or reason
+        raise EnvironmentFailure(f"no answer from {where}: {why}") from error
 
 
 def _whole(answer: Any, where: str, last: float, most_bytes: int) -> bytes:
@@ -107,8 +181,8 @@ def _whole(answer: Any, where: str, last: float, most_bytes: int) -> bytes:
         pieces += piece
         if len(pieces) > most_bytes:
             raise EnvironmentFailure(f"{where} answers with more than {most_bytes} bytes")
-        if time.monotonic() > last:
-            raise EnvironmentFailure(f"{where} answers too slowly")
+    if time.monotonic() > last:  # it may have been cut
+        raise EnvironmentFailure(f"{where} answers too slowly")
     return bytes(pieces)
 
 
@@ -121,11 +195,11 @@ def rpc(url: str, method: str, params: list[Any], *, timeout_s: float = TIMEOUT_
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     answer = post(url, body, kind="application/json", timeout_s=timeout_s)
     try:
-        document = parse_json(answer.body, where=f"the answer of {url}")
+        document = parse_json(answer.body, where=f"the answer of {shown(url)}")
     except ValueError as error:
-        raise EnvironmentFailure(f"{url} does not speak JSON-RPC (HTTP {answer.status})") from error
+        raise EnvironmentFailure(f"{shown(url)} does not speak JSON-RPC (HTTP {answer.status})") from error
     if not isinstance(document, Mapping) or document.get("error") or "result" not in document:
         told = document.get("error") if isinstance(document, Mapping) else document
         said = told.get("message", told) if isinstance(told, Mapping) else told
-        raise EnvironmentFailure(f"{url} refuses {method}: {said}")
+        raise EnvironmentFailure(f"{shown(url)} refuses {method}: {said}")
     return document["result"]

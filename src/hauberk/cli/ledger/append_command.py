@@ -17,7 +17,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--key", type=_PATH, default=None, metavar="FILE", envvar="HAUBERK_LEDGER_KEY",
               help="The log's secret key [default: DIR/key].")  # fmt: skip
 @click.option("--private", is_flag=True,
-              help="Salt digests, names and parents of all evidence, not only of sealing and trace.")  # fmt: skip
+              help="Salt what names a model in all evidence, not just in sealing and trace.")  # fmt: skip
 @common.json_option
 def command(files: tuple[Path, ...], ledger: str, key: Path | None, private: bool, as_json: bool) -> None:
     """Log documents and print their entry numbers: all of them or, when something fails, none.

@@ -52,7 +52,7 @@ def send(url: str, checkpoint: bytes, *, key_file: str | Path | None = None) -> 
             raise
         except (Web3Exception, OSError, ValueError) as error:
             raise EnvironmentFailure(
-                f"the node at {url} did not take the transaction: {_reason(error)}"
+                f"the node at {web.shown(url)} did not take the transaction: {_reason(error)}"
             ) from error
 
 
@@ -105,7 +105,10 @@ def read_key(path: str | Path) -> Secret:
 
 
 def _reason(error: BaseException) -> str:
-    """One line of what web3 said."""
+    """One line of what web3 said; what its HTTP library says holds the whole address, perhaps with a key."""
+    if isinstance(error, OSError):
+        response = getattr(error, "response", None)
+        return "it does not answer" if response is None else f"HTTP {response.status_code}"
     told = error.args[0] if error.args else error
     if isinstance(told, dict):
         told = told.get("message", told)

@@ -31,7 +31,9 @@ def check(url: str, checkpoint: bytes, receipt: Mapping[str, Any], *, confirmati
     url = web.check_url(url, "a node")
     chain = _number(web.rpc(url, "eth_chainId", []))
     if chain != receipt["chain_id"]:
-        raise IntegrityError(f"{url} is a node of chain {chain}; the anchor is in chain {receipt['chain_id']}")
+        raise IntegrityError(
+            f"{web.shown(url)} is a node of chain {chain}; the anchor is in chain {receipt['chain_id']}"
+        )
     name = receipt["transaction"]
     found = web.rpc(url, "eth_getTransactionByHash", [name])
     if not isinstance(found, Mapping) or found.get("hash") != name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hauberk.core.errors import ConfigError
+from hauberk.core.errors import ConfigError, EnvironmentFailure
 from hauberk.ledger.anchors import evm, ots, receipts, rfc3161
 from hauberk.ledger.reading import Reader
 
@@ -41,7 +41,10 @@ def anchor(
     head = receipts.bare(log.head())
     if evm_url is not None:
         sent = evm.send(evm_url, head, key_file=payer)
-        yield receipts.save(folder, head, "evm", receipts.to_json(sent))
+        try:
+            yield receipts.save(folder, head, "evm", receipts.to_json(sent))
+        except EnvironmentFailure as error:  # what was paid for must not be lost
+            raise EnvironmentFailure(str(error), hint=f"it is in transaction {sent['transaction']}") from error
     if rfc3161_url is not None:
         yield receipts.save(folder, head, "rfc3161", rfc3161.request(rfc3161_url, head))
     if ots_url is not None:

@@ -47,7 +47,7 @@ def upgrade(url: str, data: bytes) -> bytes:
         if one.kind == ots_format.PENDING and one.calendar.rstrip("/") == url
     ]
     if not waiting:
-        raise DataError(f"nothing in this proof waits for {url}")
+        raise DataError(f"nothing in this proof waits for {web.shown(url)}")
     for below, one in waiting:
         answer = web.get(f"{url}/timestamp/{below.message.hex()}", accept=_ACCEPT)
         if answer.status == 404:  # not yet
@@ -66,4 +66,6 @@ def _stamp(url: str, answer: web.Answer, message: bytes) -> ots_format.Stamp:
             raise DataError(f"HTTP {answer.status}")
         return ots_format.Stamp.parse(answer.body, message)
     except DataError as error:
-        raise EnvironmentFailure(f"{url} does not answer as an OpenTimestamps calendar: {error}") from error
+        raise EnvironmentFailure(
+            f"{web.shown(url)} does not answer as an OpenTimestamps calendar: {error}"
+        ) from error

@@ -51,7 +51,9 @@ def check(data: bytes, checkpoint: bytes, url: str, *, least_work: int = LEAST_W
     if header[36:68] != root:
         raise IntegrityError(f"Bitcoin block {height} does not hold what the OpenTimestamps proof says")
     if _work(header) < least_work:
-        raise IntegrityError(f"what {url} gives as Bitcoin block {height} cost too little work to be one")
+        raise IntegrityError(
+            f"what {web.shown(url)} gives as Bitcoin block {height} cost too little work to be one"
+        )
     return Anchored(
         kind="ots",
         existed_by=datetime.fromtimestamp(int.from_bytes(header[68:72], "little"), UTC),
@@ -69,7 +71,9 @@ def _header(url: str, height: int) -> bytes:
 def _asked(url: str, form: re.Pattern[bytes]) -> str:
     answer = web.get(url)
     if answer.status != 200 or not form.fullmatch(answer.body.strip()):
-        raise EnvironmentFailure(f"{url} does not answer as an Esplora server (HTTP {answer.status})")
+        raise EnvironmentFailure(
+            f"{web.shown(url)} does not answer as an Esplora server (HTTP {answer.status})"
+        )
     return answer.body.strip().decode("ascii")
 
 

@@ -32,11 +32,13 @@ def request(url: str, checkpoint: bytes) -> bytes:
             raise ValueError(f"HTTP {answer.status}")
         response = decode_timestamp_response(answer.body)
     except ValueError as error:
-        raise EnvironmentFailure(f"{url} does not answer as a time-stamping authority: {error}") from error
+        raise EnvironmentFailure(
+            f"{web.shown(url)} does not answer as a time-stamping authority: {error}"
+        ) from error
     if response.status != PKIStatus.GRANTED:
         said = ", ".join(response.status_string) or f"status {response.status}"
-        raise EnvironmentFailure(f"{url} refuses the time stamp: {said}")
+        raise EnvironmentFailure(f"{web.shown(url)} refuses the time stamp: {said}")
     stamped = response.tst_info
     if (stamped.nonce, stamped.message_imprint.message) != (query.nonce, query.message_imprint.message):
-        raise IntegrityError(f"{url} stamped something else than was sent")
+        raise IntegrityError(f"{web.shown(url)} stamped something else than was sent")
     return answer.body

@@ -36,7 +36,7 @@ class Log:
 
     Args:
         database: where the tables are.
-        key_file: where the signing key lies; the first append reads it.
+        key_file: where the signing key lies, if that is known; the first append reads it.
         clock: for the time of a head.
 
     Raises:
@@ -46,10 +46,11 @@ class Log:
     holds the key can rewrite the log, and only who kept an older checkpoint sees it.
     """
 
-    def __init__(self, database: Database, key_file: Path, *, clock: Clock = now) -> None:
+    def __init__(self, database: Database, key_file: Path | None, *, clock: Clock = now) -> None:
         self._database, self._key_file, self._clock = database, key_file, clock
         self._signers: tuple[Signer, ...] = ()
         self._largest = 0  # size of the heads that this object has seen
+        self._signed = b""  # the last one that it signed itself
         with database.read() as connection:
             state = rows.state(connection, database.where)
         if state.version != schema.VERSION:
@@ -99,7 +100,8 @@ class Log:
                 signed = bytes(sign_checkpoint(head, signers, clock=self._clock))
                 signed_ms = max(state.signed_ms, int(self._clock().timestamp() * 1000))
                 rows.set_head(connection, head.size, signed, signed_ms)
-        self._largest = max(self._largest, edge.frontier.size)
+        if fresh:
+            self._largest, self._signed = head.size, signed
         return numbers
 
     def add_cosignatures(self, checkpoint: bytes, lines: Sequence[Signature]) -> None:
@@ -220,6 +222,11 @@ class Log:
         self.close()
 
     def _own_signers(self) -> tuple[Signer, ...]:
+        if self._key_file is None:
+            raise ConfigError(
+                f"{self.where} is signed with a key that is kept elsewhere: say where it lies",
+                hint="--key FILE, or HAUBERK_LEDGER_KEY=FILE",
+            )
         if not self._signers:
             found = read_signers(self._key_file)
             if self.verifier not in [one.verifier for one in found]:
@@ -233,7 +240,8 @@ class Log:
     def _edge(self, connection: Connection, state: Row[Any]) -> Growing:
         """The edge of the stored tree, which is what the newest checkpoint says."""
         self._see(state)
-        head = open_checkpoint(rows.octets(state.head), [self.verifier])
+        signed = rows.octets(state.head)
+        head = peek(signed) if signed == self._signed else open_checkpoint(signed, [self.verifier])
         edge = Growing(connection, state.size)
         if head.root != edge.frontier.root:
             raise self._changed()

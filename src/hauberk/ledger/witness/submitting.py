@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,11 +65,17 @@ def cosign(
         a policy to say.
     """
     checkpoint = log.head()
+    one_at_a_time = threading.Lock()  # a log's tiles are kept for one reader
+
+    def hashes(level: int, index: int) -> bytes:
+        with one_at_a_time:
+            return log.hashes(level, index)
+
     failed: dict[str, HauberkError] = {}
     new: list[Signature] = []
     with ThreadPoolExecutor(max_workers=max(1, len(witnesses))) as pool:
         asked = {
-            url: pool.submit(ask_witness, url, log, checkpoint, keys, timeout_s=timeout_s)
+            url: pool.submit(ask_witness, url, hashes, checkpoint, keys, timeout_s=timeout_s)
             for url, keys in witnesses.items()
         }
         for url, future in asked.items():
@@ -92,11 +99,17 @@ def cosign_and_keep(log: Log, policy: Policy, *, timeout_s: float = web.TIMEOUT_
 
 
 def ask_witness(
-    url: str, log: Reader, checkpoint: bytes, keys: Sequence[Verifier], *, timeout_s: float = web.TIMEOUT_S
+    url: str,
+    hashes: merkle.Hashes,
+    checkpoint: bytes,
+    keys: Sequence[Verifier],
+    *,
+    timeout_s: float = web.TIMEOUT_S,
 ) -> tuple[Signature, ...]:
-    """The cosignatures of one witness on a head of the log.
+    """The cosignatures of one witness on a head of a log.
 
     Args:
+        hashes: of the log's complete subtrees, for proofs.
         keys: its public keys; what others signed is left out.
 
     Raises:
@@ -108,7 +121,7 @@ def ask_witness(
     head = peek(checkpoint)
     old = 0
     for _ in range(_ATTEMPTS):
-        proof = merkle.consistency(old, head.size, log.hashes)
+        proof = merkle.consistency(old, head.size, hashes)
         body = bytes(Request(old, proof, checkpoint))
         answer = web.post(web.check_url(url, "a witness") + PATH, body, kind=_KIND, timeout_s=timeout_s)
         if answer.status == HTTPStatus.OK:
@@ -118,13 +131,13 @@ def ask_witness(
         seen = parse_decimal(answer.body.decode("ascii", "replace").removesuffix("\n"), what="the size seen")
         if seen > head.size or seen == old:
             raise IntegrityError(
-                f"the witness at {url} has cosigned another history of {head.origin}: "
+                f"the witness at {web.shown(url)} has cosigned another history of {head.origin}: "
                 f"size {seen}, and this head has {head.size}",
                 hint="a log that was brought back from an old copy looks like this, and so does a forked one",
             )
         old = seen
     raise EnvironmentFailure(
-        f"the witness at {url} is busy with other heads of {head.origin}", hint="try again"
+        f"the witness at {web.shown(url)} is busy with other heads of {head.origin}", hint="try again"
     )
 
 
@@ -138,16 +151,18 @@ def _checked(url: str, checkpoint: bytes, body: bytes, keys: Sequence[Verifier])
                 key.verify(text, signature.data)
                 found.append(signature)
     if not found:
-        raise IntegrityError(f"the witness at {url} does not sign with the keys that are known of it")
+        raise IntegrityError(
+            f"the witness at {web.shown(url)} does not sign with the keys that are known of it"
+        )
     return tuple(found)
 
 
 def _refusal(url: str, answer: web.Answer) -> HauberkError:
-    why = {
+    reasons: dict[int, str] = {
         HTTPStatus.NOT_FOUND: "does not watch this log",
         HTTPStatus.FORBIDDEN: "knows this log by another key",
         HTTPStatus.UNPROCESSABLE_ENTITY: "finds that this head does not continue the last one that it saw",
-    }.get(HTTPStatus(answer.status) if answer.status in list(HTTPStatus) else HTTPStatus.OK)
-    if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        return IntegrityError(f"the witness at {url} {why}")
-    return EnvironmentFailure(f"the witness at {url} {why or f'answers HTTP {answer.status}'}")
+    }
+    told = f"the witness at {web.shown(url)} {reasons.get(answer.status, f'answers HTTP {answer.status}')}"
+    refused = answer.status == HTTPStatus.UNPROCESSABLE_ENTITY
+    return IntegrityError(told) if refused else EnvironmentFailure(told)
