@@ -100,6 +100,10 @@ class View:
         self._verdicts[caller, question] = verdict, key
         return _in_time(verdict, key, now_ms)
 
+    def known_key(self, id_: str) -> KeyRecord | None:
+        """An API key's record, if it was read before."""
+        return self._keys.get(id_)
+
     def key(self, connection: Connection, id_: str) -> KeyRecord | None:
         """An API key's record."""
         if id_ not in self._keys:

@@ -34,9 +34,6 @@ state = Table(
     Column("before", LargeBinary, nullable=False),  # the hash before that line; empty where it is line 1
 )
 
-BEGINNING = {"id": 1, "epoch": 0, "number": 0, "hash": b"", "first": 1, "before": b""}
-"""The row of ``access_state`` in a new vault."""
-
 identities = Table(
     "access_identities",
     metadata,
@@ -120,8 +117,8 @@ failures = Table(
     "access_failures",
     metadata,
     Column("whom", Text, primary_key=True),  # a digest of "identity NAME" or "address ADDRESS"
-    Column("count", Integer, nullable=False),
-    Column("last_ms", BigInteger, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("last_ms", BigInteger, nullable=False, index=True),
     Column("until_ms", BigInteger, nullable=False),
 )
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 """The migration that leads to these tables."""
 
 VERSION_TABLE = "vault_schema"
