@@ -15,11 +15,11 @@ class AccessGate:
     """
 
     def __init__(self, access: Access, caller: Caller, where: Circumstances | None = None) -> None:
-        self._access, self._caller, self._where = access, caller, where or Circumstances()
+        self.access, self.caller, self._where = access, caller, where or Circumstances()
 
     @property
     def actor(self) -> str:
-        return self._caller.name
+        return self.caller.name
 
     def check(self, action: str, model: str = "", versions: tuple[str, ...] = (), *, detail: str = "") -> None:
         """Go on only where the caller may.
@@ -28,4 +28,4 @@ class AccessGate:
             AccessDenied: he may not, or nothing could be written into the trail.
         """
         where = Circumstances(self._where.source, self._where.request, detail)
-        self._access.require(self._caller, Question(action, model, versions), where)
+        self.access.require(self.caller, Question(action, model, versions), where)

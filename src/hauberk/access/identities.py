@@ -80,12 +80,33 @@ def link(database: Database, name: str, authority: str, subject: str) -> None:
         _link(connection, name, authority, subject)
 
 
-def unlink(database: Database, authority: str, subject: str) -> bool:
+def unlink(database: Database, name: str, authority: str, subject: str) -> bool:
     """No longer; False where there was no such link."""
     table = schema.links
     with changing(database) as connection:
-        own = (table.c.authority == authority) & (table.c.subject == subject)
+        identity_row(connection, name)
+        own = (table.c.authority == authority) & (table.c.subject == subject) & (table.c.identity == name)
         return bool(connection.execute(delete(table).where(own)).rowcount)
+
+
+def any_identity(database: Database) -> bool:
+    """Whether there is one."""
+    with database.read() as connection:
+        return connection.execute(select(schema.identities.c.name).limit(1)).first() is not None
+
+
+def one(database: Database, name: str) -> Identity:
+    """One identity.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    with database.read() as connection:
+        row = identity_row(connection, name)
+        links = select(schema.links.c.authority, schema.links.c.subject).where(schema.links.c.identity == name)
+        return Identity(
+            row.name, row.kind, bool(row.disabled), tuple(map(tuple, connection.execute(links).all()))
+        )
 
 
 def everybody(database: Database) -> list[Identity]:

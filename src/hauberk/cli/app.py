@@ -36,6 +36,7 @@ _VERBS = {
     "report": "turn evidence into an HTML report",
     "sign": "sign every file of a model package",
     "verify": "check a package against its signature",
+    "access": "say who may enter a vault and what he may do, and see who did",
     "ledger": "keep what happened in a log that outsiders can check",
     "history": "print a model's whole life, each step with its proof",
     "scan": "look for what could run code in foreign model files",

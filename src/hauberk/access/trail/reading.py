@@ -16,7 +16,6 @@ from hauberk.access.words import ANY
 from hauberk.core.database import Database
 
 _AT_ONCE = 1_000
-_COLUMNS = [one for one in schema.trail.c if one.name != "hash"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,16 @@ class Filter:
         return found
 
 
-def lines(database: Database, wanted: Filter | None = None, *, newest: int | None = None) -> Iterator[Line]:
-    """Lines in the order in which they were written.
+def lines(
+    database: Database, wanted: Filter | None = None, *, newest: int | None = None
+) -> Iterator[tuple[Line, bytes]]:
+    """Lines in the order in which they were written, each with the chain's hash after it.
 
     Args:
         newest: only so many of the newest.
     """
-    conditions = (wanted or Filter()).conditions()
     table, after = schema.trail, 0
-    query = select(*_COLUMNS).where(*conditions)
+    query = select(table).where(*(wanted or Filter()).conditions())
     if newest is not None:
         with database.read() as connection:
             rows = connection.execute(query.order_by(table.c.number.desc()).limit(newest)).all()
@@ -81,9 +81,10 @@ def lines(database: Database, wanted: Filter | None = None, *, newest: int | Non
         after = page[-1].number
 
 
-def _line(row: Row[Any]) -> Line:
+def _line(row: Row[Any]) -> tuple[Line, bytes]:
     told = dict(row._mapping)
-    return Line(**{**told, "allowed": bool(told["allowed"])})
+    digest = bytes(told.pop("hash"))
+    return Line(**{**told, "allowed": bool(told["allowed"])}), digest
 
 
 def _like(pattern: str) -> str:
