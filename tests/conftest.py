@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from filelock import FileLock
+from postgres_server import Server
 
 import hauberk
 from hauberk.datasets import Dataset
@@ -99,3 +100,24 @@ def plain(plain_package: Path) -> Classifier:
 @pytest.fixture(scope="session")
 def hardened(hardened_package: Path) -> Classifier:
     return hauberk.load(hardened_package)
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[Server | str]:
+    try:
+        pytest.importorskip("psycopg")
+        server = Server()
+    except (RuntimeError, pytest.skip.Exception) as error:
+        yield str(error)
+        return
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(_postgres_server: Server | str, absent: Callable[[str, str], None]) -> Server:
+    """A running PostgreSQL."""
+    if isinstance(_postgres_server, str):
+        absent(f"PostgreSQL ({_postgres_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'")
+    assert isinstance(_postgres_server, Server)
+    return _postgres_server

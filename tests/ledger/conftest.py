@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,27 +25,6 @@ def folder(tmp_path: Path) -> Path:
 def log(folder: Path) -> Iterator[Log]:
     with create_ledger(folder, origin=ORIGIN) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def _server() -> Iterator[Server | str]:
-    try:
-        pytest.importorskip("psycopg")
-        server = Server()
-    except (RuntimeError, pytest.skip.Exception) as error:
-        yield str(error)
-        return
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def postgres(_server: Server | str, absent: Callable[[str, str], None]) -> Server:
-    """A running PostgreSQL."""
-    if isinstance(_server, str):
-        absent(f"PostgreSQL ({_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'")
-    assert isinstance(_server, Server)
-    return _server
 
 
 @pytest.fixture
