@@ -118,6 +118,8 @@ def _postgres_server() -> Iterator[Server | str]:
 def postgres(_postgres_server: Server | str, absent: Callable[[str, str], None]) -> Server:
     """A running PostgreSQL."""
     if isinstance(_postgres_server, str):
-        absent(f"PostgreSQL ({_postgres_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'")
+        absent(
+            f"PostgreSQL ({_postgres_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'"
+        )
     assert isinstance(_postgres_server, Server)
     return _postgres_server
