@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hauberk.access import passwords, schema, totp
 from hauberk.access.changes import changing, identity_row
+from hauberk.access.words import is_name
 from hauberk.core.clock import Clock, now
 from hauberk.core.database import Database
 from hauberk.core.errors import ConfigError
@@ -23,7 +24,7 @@ from hauberk.crypto.secret import Random
 
 RECOVERY_CODES = 10
 _RECOVERY_BYTES = 10  # 80 random bits, which need no slow hash
-_NOBODY = "nobody"
+_NOBODY = ""
 
 
 class Keeper(Protocol):
@@ -110,7 +111,7 @@ class Accounts:
         Cost: the same whatever is wrong, also the name: one password hash.
         """
         with self._database.read() as connection:
-            row = _read(connection, name)
+            row = _read(connection, name if is_name(name) else _NOBODY)
         known = row is not None and not row.disabled and row.password is not None
         has_factor = row is not None and row.factor is not None
         whose = (name if known else _NOBODY, name if has_factor else _NOBODY)

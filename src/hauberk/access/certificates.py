@@ -15,7 +15,7 @@ def names(certificate: bytes) -> tuple[str, ...]:
     """The names in a certificate (DER or PEM), after their kinds: ``URI:``, ``DNS:``, ``email:``, ``subject:``.
 
     Raises:
-        IntegrityError: it cannot be read.
+        IntegrityError: it cannot be read, or holds control characters.
 
     Limits: the subject is told only where there is no other name, since authorities check it least.
     """
@@ -34,4 +34,6 @@ def names(certificate: bytes) -> tuple[str, ...]:
     named = [
         f"{word}:{one}" for word, kind in kinds for one in (others.get_values_for_type(kind) if others else ())
     ]
+    if not all(one.isprintable() for one in (*named, subject)):
+        raise IntegrityError("the client's certificate holds names that nobody can read")
     return tuple(named) or ((f"subject:{subject}",) if subject else ())

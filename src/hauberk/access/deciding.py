@@ -16,6 +16,7 @@ from hauberk.access import cedar, granting, schema
 from hauberk.access.cedar import Named, Verdict
 from hauberk.access.key_store import KeyRecord, find
 from hauberk.access.roles import BUILT_IN
+from hauberk.access.trail.line import plain
 from hauberk.access.words import OWNER, Rule
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class View:
             return known
         if caller.name == OWNER:
             return Verdict(True, ("the owner of the vault's folder",))
+        if any(plain(one) != one for one in (question.model, *question.versions)):
+            return Verdict(False, ("no model can be called that",))
         key = self.key(connection, caller.key) if caller.key is not None else None
         verdict = self._verdict(connection, caller, key, question)
         if len(self._verdicts) >= _MOST_REMEMBERED:

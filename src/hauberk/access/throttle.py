@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from hauberk.access import schema
+from hauberk.access.changes import state_row
 from hauberk.core.database import Database
 from hauberk.core.settings import require_count
 
@@ -52,6 +53,7 @@ class Throttle:
             0 where it may be judged; else the milliseconds until the next may, and this one was not counted.
         """
         with database.write() as connection:
+            state_row(connection, database.where, lock=True)
             counts = {one: self._count(connection, one, now_ms) for one in map(_digest, whom)}
             waits = [until - now_ms for _, until in counts.values()]
             if max(waits) > 0:
@@ -77,6 +79,7 @@ class Throttle:
     def failed(self, database: Database, whom: str, now_ms: int) -> None:
         """Count a failure that was not announced by ``attempt``."""
         with database.write() as connection:
+            state_row(connection, database.where, lock=True)
             count, _ = self._count(connection, _digest(whom), now_ms)
             self._put(connection, _digest(whom), count + 1, now_ms)
 

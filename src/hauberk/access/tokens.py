@@ -18,6 +18,7 @@ from hauberk.core.errors import ConfigError, IntegrityError
 from hauberk.core.settings import is_number, require_within
 
 _MOST_BYTES = 16_384
+_LONGEST_SUBJECT = 255  # OpenID Connect Core, section 2: ASCII, no longer than that
 _TYPES = (None, "jwt", "at+jwt", "application/at+jwt")
 _REFUSED = "the token is not valid"
 
@@ -92,9 +93,10 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise _refused(f"{type(error).__name__}") from None
         self._check_times(claims)
-        if not isinstance(claims["sub"], str) or not claims["sub"]:
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not _plain(subject):
             raise _refused("no subject")
-        return Bearer(self.issuer, claims["sub"], float(claims["exp"]))
+        return Bearer(self.issuer, subject, float(claims["exp"]))
 
     @staticmethod
     def _check_header(header: Mapping[str, Any]) -> None:
@@ -114,6 +116,10 @@ class TokenVerifier:
         for name in ("nbf", "iat"):
             if present < claims.get(name, present) - self.leeway_s:
                 raise _refused("not valid yet")
+
+
+def _plain(subject: str) -> bool:
+    return subject.isascii() and subject.isprintable()
 
 
 def _refused(cause: str) -> IntegrityError:

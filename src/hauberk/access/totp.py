@@ -42,7 +42,10 @@ def matching_step(secret: bytes | bytearray, given: str, now_s: float, *, after:
     present = step_at(now_s)
     found = None
     for step in range(max(0, present - WINDOW), present + WINDOW + 1):
-        if hmac.compare_digest(code(secret, step).encode(), given.encode()) and step > after:
+        if (
+            hmac.compare_digest(code(secret, step).encode(), given.encode("utf-8", "surrogatepass"))
+            and step > after
+        ):
             found = step
     return found
 

@@ -112,13 +112,18 @@ def split_pattern(pattern: str) -> tuple[str, str | None]:
     return model, version or None
 
 
+def is_name(text: str) -> bool:
+    """Whether an identity can be called that."""
+    return _NAME.fullmatch(text) is not None and text != OWNER
+
+
 def check_name(name: str) -> str:
     """An identity's name: lower-case ASCII, so that no two look alike.
 
     Raises:
         ConfigError: something else.
     """
-    if not _NAME.fullmatch(name) or name == OWNER:
+    if not is_name(name):
         raise ConfigError(
             f"{name[:80]!r} is no name for an identity",
             hint=f"a-z, 0-9 and ._@+- between them, at most 64, and not '{OWNER}'",
