@@ -1,0 +1,330 @@
+"""A vault backed up, restored and drilled: nothing is lost, and whatever is not whole is not called so."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from hauberk.access import AccessGate, check_trail, open_access
+from hauberk.core.errors import (
+    AccessDenied,
+    ConfigError,
+    DataError,
+    EnvironmentFailure,
+    IntegrityError,
+    NoIdentityMatched,
+)
+from hauberk.crypto import age
+from hauberk.vault import schema
+from hauberk.vault.backup import layout, restoring
+from hauberk.vault.backup.addresses import parse_address
+from hauberk.vault.backup.drilling import drill
+from hauberk.vault.backup.keys import open_keys, seal_keys
+from hauberk.vault.backup.making import STAGE, back_up, vault_id
+from hauberk.vault.backup.restic import Repository, new_password
+from hauberk.vault.backup.restoring import Target, restore
+from hauberk.vault.making import create_vault
+from hauberk.vault.place import Vault, open_vault
+from hauberk.vault.pushing import push
+
+ME = age.generate("x25519", random=lambda count: bytes(range(count)))
+
+
+@pytest.fixture(autouse=True)
+def engine(absent: Callable[[str, str], None]) -> None:
+    if shutil.which("restic") is None:
+        absent("restic", "apt install restic")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    new_password(tmp_path / "password")
+    made = Repository(parse_address(str(tmp_path / "repository")), tmp_path / "password")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def vault(tmp_path: Path, plain_package: Path) -> Iterator[Vault]:
+    with create_vault(tmp_path / "vault") as made:
+        push(made, plain_package, "net")
+        yield made
+
+
+def rows(vault: Vault) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that the database holds."""
+    with vault.database.read() as connection:
+        return {
+            one.name: sorted(map(tuple, connection.execute(select(one))), key=str)
+            for one in schema.metadata.sorted_tables
+        }
+
+
+def test_a_restored_vault_is_the_same_vault(vault: Vault, repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "vault" / "release.pem").write_text("a public key")
+    made = back_up(vault, repository, [ME.recipient])
+    assert not (vault.folder / STAGE).exists()
+    found = restore(repository, tmp_path / "back", [ME])
+    assert found.snapshot.vault == made.vault == vault_id(vault)
+    assert found.judged.versions == 1
+    assert found.judged.artifacts == made.artifacts
+    with open_vault(tmp_path / "back") as back:
+        assert rows(back) == rows(vault)
+        assert back.ledger.head() == vault.ledger.head()
+        assert vault_id(back) == vault_id(vault)
+        assert push(back, _other(tmp_path), "net").version.number == 2  # and it works on
+    assert (tmp_path / "back").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "back" / "vault.key").stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in (tmp_path / "back").iterdir()) == [
+        "artifacts", "ledger", "vault.key", "vault.sqlite", "vault.toml",
+    ]  # fmt: skip
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".back")]
+
+
+def _other(tmp_path: Path) -> Path:
+    """Another package, made without training."""
+    import hauberk
+
+    made = hauberk.create("mlp", hauberk.datasets.load("digits", split="test"))
+    hauberk.save(made, tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_the_repositorys_password_does_not_open_the_vaults_keys(
+    vault: Vault, repository: Repository, tmp_path: Path
+) -> None:
+    back_up(vault, repository, [ME.recipient])
+    repository.restore(repository.snapshots()[0].id, tmp_path / "raw")
+    secrets = [(vault.folder / one).read_bytes().split()[-1] for one in ("vault.key", "ledger/key")]
+    for file in (one for one in (tmp_path / "raw").rglob("*") if one.is_file()):
+        assert not [one for one in secrets if one in file.read_bytes()], file
+    with pytest.raises(NoIdentityMatched):
+        restore(repository, tmp_path / "back", [age.generate()])
+    assert not (tmp_path / "back").exists()
+
+
+def test_the_keys_open_with_other_peoples_tools(tmp_path: Path, absent: Callable[[str, str], None]) -> None:
+    if shutil.which("age") is None:
+        absent("age", "apt install age")
+    sealed = seal_keys({"vault.key": b"one", "ledger/key": b"two"}, [ME.recipient])
+    (tmp_path / "me").write_text(ME.written())
+    opened = subprocess.run(
+        ["age", "--decrypt", "--identity", tmp_path / "me"], input=sealed, capture_output=True, check=True
+    )
+    with tarfile.open(fileobj=io.BytesIO(opened.stdout)) as archive:
+        found = {one.name: archive.extractfile(one).read() for one in archive}
+    assert found == {"vault.key": b"one", "ledger/key": b"two"}
+    assert open_keys(sealed, [ME]) == found
+    for at in range(0, len(sealed), 7):
+        broken = bytearray(sealed)
+        broken[at] ^= 1
+        with pytest.raises(IntegrityError):
+            open_keys(bytes(broken), [ME])
+    with pytest.raises(IntegrityError):
+        open_keys(sealed[:-1], [ME])
+
+
+def test_a_drill_opens_a_model_and_leaves_evidence(
+    vault: Vault, repository: Repository, tmp_path: Path
+) -> None:
+    back_up(vault, repository, [ME.recipient])
+    work = tmp_path / "work"
+    work.mkdir()
+    seen: list[int] = []
+    found = drill(
+        repository, [ME], work=work, checks=[lambda one: seen.append(len(rows(one)["vault_versions"]))]
+    )
+    assert found.passed
+    assert found.evidence.kind == "backup-drill"
+    assert found.evidence.result["model"] == "net@1"
+    assert found.evidence.result["ledger_size"] == 1
+    assert seen == [1]
+    assert list(work.iterdir()) == []  # thrown away
+
+
+@pytest.mark.parametrize("how", ["blob", "row", "entry", "check", "file"])
+def test_a_drill_does_not_pass_on_what_is_not_whole(
+    how: str, vault: Vault, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong was wrong when the backup was made, or went wrong between its maker and the engine."""
+    checks = []
+    if how == "blob":
+        blob = max(
+            (vault.folder / "artifacts").rglob("*"), key=lambda one: one.is_file() and one.stat().st_size
+        )
+        data = bytearray(blob.read_bytes())
+        data[-1] ^= 1
+        blob.write_bytes(data)
+    elif how == "row":  # the database says of a version what the ledger does not
+        with vault.database.write() as connection:
+            connection.execute(schema.files.update().values(path=schema.files.c.path + "x"))
+    elif how == "entry":
+        with vault.database.write() as connection:
+            connection.execute(schema.events.update().values(entry=5))
+    elif how == "check":
+        checks = [lambda _vault: _wrong()]
+    else:
+        take = Repository.store
+
+        def changed(self: Repository, folder: Path, name: str) -> object:
+            with (folder / "vault.sqlite").open("ab") as file:
+                file.write(b"x")
+            return take(self, folder, name)
+
+        monkeypatch.setattr(Repository, "store", changed)
+    back_up(vault, repository, [ME.recipient])
+    found = drill(repository, [ME], work=tmp_path, checks=checks)
+    assert not found.passed
+    assert found.reason
+    assert found.evidence.result["passed"] is False
+    assert "model" not in found.evidence.result
+
+
+def _wrong() -> None:
+    raise IntegrityError("something else is wrong")
+
+
+def test_a_drill_without_a_model_does_not_pass(repository: Repository, tmp_path: Path) -> None:
+    with create_vault(tmp_path / "empty") as empty:
+        back_up(empty, repository, [ME.recipient])
+    found = drill(repository, [ME])
+    assert not found.passed
+    assert "no model" in str(found.reason)
+    restore(repository, tmp_path / "back", [ME])  # what there is comes back
+
+
+def test_an_artifact_that_is_gone_is_said_when_it_is_to_be_backed_up(
+    vault: Vault, repository: Repository
+) -> None:
+    blob = next(one for one in (vault.folder / "artifacts").rglob("*") if one.is_file())
+    blob.unlink()
+    with pytest.raises(IntegrityError, match="lacks"):
+        back_up(vault, repository, [ME.recipient])
+    assert repository.snapshots() == []
+
+
+def test_backups_while_others_push(vault: Vault, repository: Repository, tmp_path: Path) -> None:
+    """Each snapshot holds a whole vault, at whatever moment it was made."""
+    stop, numbers, failed = threading.Event(), [], []
+    packages = [_renamed(tmp_path, number) for number in range(2)]
+
+    def pushing() -> None:
+        try:
+            with open_vault(vault.folder) as own:
+                access = open_access(own)
+                own.gate = AccessGate(access, access.owner())
+                while not stop.is_set():
+                    numbers.append(push(own, packages[len(numbers) % 2], "net").version.number)
+        except Exception as error:  # noqa: BLE001
+            failed.append(error)
+
+    pusher = threading.Thread(target=pushing)
+    pusher.start()
+    try:
+        for _ in range(3):
+            back_up(vault, repository, [ME.recipient])
+    finally:
+        stop.set()
+        pusher.join()
+    assert not failed
+    assert len(numbers) > 3
+    with open_vault(vault.folder) as after:
+        assert len(rows(after)["access_trail"]) > 3
+    found = [
+        restore(repository, tmp_path / f"back{at}", [ME], snapshot=one.id, checks=[check_trail]).judged
+        for at, one in enumerate(repository.snapshots())
+    ]
+    assert [one.versions for one in found] == sorted({one.versions for one in found})  # each later one has more
+    for one in found:
+        assert one.versions - one.waiting <= one.ledger_size
+
+
+def _renamed(tmp_path: Path, number: int) -> Path:
+    import hauberk
+
+    made = hauberk.create("mlp", hauberk.datasets.load("digits", split="test"), seed=number)
+    hauberk.save(made, tmp_path / f"package{number}")
+    return tmp_path / f"package{number}"
+
+
+def test_one_backup_of_a_vault_at_a_time(vault: Vault, repository: Repository) -> None:
+    import fcntl
+
+    with (vault.folder / ".backup.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(EnvironmentFailure, match="another backup"):
+            back_up(vault, repository, [ME.recipient])
+
+
+def test_what_a_killed_backup_left_is_cleared(vault: Vault, repository: Repository, tmp_path: Path) -> None:
+    (vault.folder / STAGE / "artifacts").mkdir(parents=True)
+    (vault.folder / STAGE / "artifacts" / "old").write_text("left")
+    back_up(vault, repository, [ME.recipient])
+    repository.restore(repository.snapshots()[0].id, tmp_path / "raw")
+    assert not (tmp_path / "raw" / "artifacts" / "old").exists()
+
+
+def test_who_may_not_back_up_does_not(vault: Vault, repository: Repository) -> None:
+    class Closed:
+        actor = "mallory"
+
+        def check(
+            self, action: str, model: str = "", versions: tuple[str, ...] = (), *, detail: str = ""
+        ) -> None:
+            assert action == "backup.run"
+            raise AccessDenied("no")
+
+    vault.gate = Closed()
+    with pytest.raises(AccessDenied):
+        back_up(vault, repository, [ME.recipient])
+    assert repository.snapshots() == []
+
+
+def test_a_restore_that_was_stopped_leaves_nothing_in_the_way(
+    vault: Vault, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(vault, repository, [ME.recipient])
+    left = tmp_path / ".back.restore"  # as kill -9 leaves it
+    left.mkdir()
+    (left / "vault.toml").write_text("half")
+    monkeypatch.setattr(restoring, "judge", lambda *_arguments, **_more: _wrong())
+    with pytest.raises(IntegrityError, match="something else"):
+        restore(repository, tmp_path / "back", [ME])
+    assert not (tmp_path / "back").exists()
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".back")]
+
+
+def test_places_that_are_not_restored_to(vault: Vault, repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no backup of a vault"):
+        restore(repository, tmp_path / "back", [ME])
+    back_up(vault, repository, [ME.recipient])
+    with pytest.raises(ConfigError, match="not empty"):
+        restore(repository, vault.folder, [ME])
+    with pytest.raises(DataError, match="no snapshot 'abc'"):
+        restore(repository, tmp_path / "back", [ME], snapshot="abc")
+    with pytest.raises(ConfigError, match="no PostgreSQL database"):
+        Target(database="sqlite:///x")
+    with pytest.raises(ConfigError, match="password"):
+        Target(database="postgresql://me:secret@host/x")
+    with create_vault(tmp_path / "second") as second:
+        back_up(second, repository, [ME.recipient])
+    with pytest.raises(ConfigError, match="backups of 2 vaults"):
+        restore(repository, tmp_path / "back", [ME])
+
+
+def test_a_backup_from_a_newer_hauberk_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / layout.MANIFEST).write_text('{"format": "hauberk-backup/2"}')
+    with pytest.raises(DataError, match="hauberk-backup/2"):
+        layout.Manifest.load(tmp_path)
+    outside = layout.Manifest("", "", "", "", {"../elsewhere": ""})
+    (tmp_path / layout.MANIFEST).write_bytes(outside.to_bytes())
+    with pytest.raises(IntegrityError):
+        layout.Manifest.load(tmp_path)
