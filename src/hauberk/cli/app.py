@@ -38,6 +38,8 @@ _VERBS = {
     "verify": "check a package against its signature",
     "access": "say who may enter a vault and what he may do, and see who did",
     "vault": "keep models, encrypted and in immutable versions, and hand them out",
+    "backup": "back up a vault; list, check, drill and schedule backups",
+    "restore": "make a vault out of a backup, verified",
     "ledger": "keep what happened in a log that outsiders can check",
     "history": "print a model's whole life, each step with its proof",
     "scan": "look for what could run code in foreign model files",

@@ -47,6 +47,7 @@ KINDS = (
     "obfuscation",
     "watermark",
     "watermark-verification",
+    "backup-drill",
 )
 
 
