@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +34,8 @@ Write = Callable[[memoryview], object]
 class _Slot:
     """A piece on its way, and the memory that it uses."""
 
-    text: bytearray = field(default_factory=lambda: bytearray(_SEGMENTS * FLOE.text_bytes))
-    sealed: bytearray = field(default_factory=lambda: bytearray(_SEGMENTS * FLOE.segment_bytes))
+    text: bytearray
+    sealed: bytearray
     first: int = 0
     count: int = 0
     size: int = 0
@@ -58,12 +59,10 @@ def encrypt(read: Read, size: int, key: Secret, name: str, write: Write, random:
     """Write the message of a text; the SHA-256 of the text in hex."""
     message = FLOE.encryption(key, _BOUND + name.encode(), random=random)
     digest = hashlib.sha256()
-    ring: deque[_Slot] = deque()
-    free = [_Slot() for _ in range(_AHEAD)]
     try:
-        with ThreadPoolExecutor(1) as hasher, ThreadPoolExecutor(1) as cipher:
+        with _workers(size) as (hasher, cipher):
             write(memoryview(message.header))
-            for at, slot in _pieces(size, free, ring, lambda slot: write(slot.cipher)):
+            for at, slot in _pieces(size, lambda slot: write(slot.cipher)):
                 read(at, slot.plain)
                 slot.done = [
                     hasher.submit(digest.update, slot.plain),
@@ -85,17 +84,15 @@ def decrypt(read: Read, size: int, key: Secret, name: str, write: Write) -> str:
     read(0, memoryview(header))
     message = FLOE.decryption(key, _BOUND + name.encode(), bytes(header))
     digest = hashlib.sha256()
-    ring: deque[_Slot] = deque()
-    free = [_Slot() for _ in range(_AHEAD)]
     try:
-        with ThreadPoolExecutor(1) as hasher, ThreadPoolExecutor(1) as cipher:
+        with _workers(size) as (hasher, cipher):
 
             def verified(slot: _Slot) -> None:
                 hashed = hasher.submit(digest.update, slot.plain)
                 write(slot.plain)
                 hashed.result()
 
-            for _at, slot in _pieces(size, free, ring, verified):
+            for _at, slot in _pieces(size, verified):
                 read(HEADER_BYTES + slot.first * FLOE.segment_bytes, slot.cipher)
                 slot.done = [cipher.submit(_open, message, slot, size)]
     finally:
@@ -103,18 +100,18 @@ def decrypt(read: Read, size: int, key: Secret, name: str, write: Write) -> str:
     return digest.hexdigest()
 
 
-def _pieces(
-    size: int, free: list[_Slot], ring: deque[_Slot], finish: Callable[[_Slot], None]
-) -> Iterator[tuple[int, _Slot]]:
+def _pieces(size: int, finish: Callable[[_Slot], object]) -> Iterator[tuple[int, _Slot]]:
     """Slots to be filled, each with the offset of its text; ``finish`` gets them back in order."""
     count = FLOE.segments(size)
+    longest = min(_SEGMENTS * FLOE.text_bytes, size)
+    ring: deque[_Slot] = deque()
     for first in range(0, count, _SEGMENTS):
-        if not free:
+        if len(ring) < _AHEAD:
+            slot = _Slot(bytearray(longest), bytearray(FLOE.message_bytes(longest) - HEADER_BYTES))
+        else:
             slot = ring.popleft()
             slot.wait()
             finish(slot)
-            free.append(slot)
-        slot = free.pop()
         at = first * FLOE.text_bytes
         slot.first, slot.count = first, min(_SEGMENTS, count - first)
         slot.size = min(slot.count * FLOE.text_bytes, size - at)
@@ -123,6 +120,25 @@ def _pieces(
     for slot in ring:
         slot.wait()
         finish(slot)
+
+
+@contextmanager
+def _workers(size: int) -> Iterator[tuple[Executor, Executor]]:
+    """One that hashes, one that encrypts; for a single piece, starting threads would take longer than both."""
+    if FLOE.segments(size) <= _SEGMENTS:
+        yield _Here(), _Here()
+        return
+    with ExitStack() as stack:
+        yield stack.enter_context(ThreadPoolExecutor(1)), stack.enter_context(ThreadPoolExecutor(1))
+
+
+class _Here(Executor):
+    """Works in the caller's thread."""
+
+    def submit(self, work: Any, /, *arguments: Any, **settings: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments, **settings))
+        return done
 
 
 def _seal(message: Encryption, slot: _Slot, size: int) -> None:
