@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import tarfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import Server, find
 from sqlalchemy import select
 
 from hauberk.access import AccessGate, check_trail, open_access
@@ -23,6 +25,7 @@ from hauberk.core.errors import (
     NoIdentityMatched,
 )
 from hauberk.crypto import age
+from hauberk.ledger.opening import create_ledger
 from hauberk.vault import schema
 from hauberk.vault.backup import layout, restoring
 from hauberk.vault.backup.addresses import parse_address
@@ -328,3 +331,79 @@ def test_a_backup_from_a_newer_hauberk_is_refused_by_name(tmp_path: Path) -> Non
     (tmp_path / layout.MANIFEST).write_bytes(outside.to_bytes())
     with pytest.raises(IntegrityError):
         layout.Manifest.load(tmp_path)
+
+
+@pytest.fixture
+def databases(postgres: Server, absent: Callable[[str, str], None]) -> Callable[[], str]:
+    """Empty databases, as many as are wanted."""
+    if find("pg_dump") is None:
+        absent("pg_dump", "apt install postgresql-client")
+    return lambda: postgres.database(f"backup_{uuid.uuid4().hex[:12]}")
+
+
+def test_a_vault_in_postgresql(
+    databases: Callable[[], str], repository: Repository, plain_package: Path, tmp_path: Path
+) -> None:
+    """Its ledger in a folder, restored into another, empty database."""
+    with create_vault(tmp_path / "vault", database=databases()) as vault:
+        push(vault, plain_package, "net")
+        back_up(vault, repository, [ME.recipient])
+        before = rows(vault)
+    with pytest.raises(ConfigError, match="needs an empty database"):
+        restore(repository, tmp_path / "back", [ME])
+    with pytest.raises(ConfigError, match="is not empty"):
+        restore(repository, tmp_path / "back", [ME], target=Target(vault.settings.database))
+    place = databases()
+    found = drill(repository, [ME], target=Target(place))
+    assert found.passed, found.reason
+    restore(repository, tmp_path / "back", [ME], target=Target(place))  # the drill left it empty
+    with open_vault(tmp_path / "back") as back:
+        assert rows(back) == before
+        assert back.settings.database == place
+        assert push(back, _other(tmp_path), "net").version.number == 2
+
+
+def test_a_restore_that_fails_leaves_postgresql_empty(
+    databases: Callable[[], str], repository: Repository, tmp_path: Path
+) -> None:
+    with create_vault(tmp_path / "vault", database=databases()) as vault:
+        back_up(vault, repository, [ME.recipient])
+    place = databases()
+    with pytest.raises(IntegrityError, match="something else"):
+        restore(repository, tmp_path / "back", [ME], target=Target(place), checks=[lambda _vault: _wrong()])
+    restore(repository, tmp_path / "back", [ME], target=Target(place))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_ledger_in_postgresql(
+    shared: bool, databases: Callable[[], str], repository: Repository, plain_package: Path, tmp_path: Path
+) -> None:
+    """In the vault's own database, or in one of its own."""
+    where = databases()
+    ledger = where if shared else databases()
+    create_ledger(ledger, key=tmp_path / "log.key").close()
+    with create_vault(
+        tmp_path / "vault", database=where, ledger=ledger, ledger_key=tmp_path / "log.key"
+    ) as vault:
+        push(vault, plain_package, "net")
+        back_up(vault, repository, [ME.recipient])
+        head = vault.ledger.head()
+    target = Target(databases(), None if shared else databases())
+    restore(repository, tmp_path / "back", [ME], target=target)
+    with open_vault(tmp_path / "back") as back:
+        assert back.ledger.head() == head
+        assert push(back, _other(tmp_path), "net").version.number == 2
+
+
+def test_a_server_that_goes_away(
+    databases: Callable[[], str], repository: Repository, postgres: Server, tmp_path: Path
+) -> None:
+    with create_vault(tmp_path / "vault", database=databases()) as vault:
+        postgres.stop(how="immediate")
+        try:
+            with pytest.raises(EnvironmentFailure, match="does not answer"):
+                back_up(vault, repository, [ME.recipient])
+        finally:
+            postgres.start()
+        assert repository.snapshots() == []
+        back_up(vault, repository, [ME.recipient])
