@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,7 +153,7 @@ class RemoteBlobs:
                 yield lambda data: _all(file, data)
                 file.close()
             except BaseException:
-                file.discard()
+                _discard(file)
                 raise
             file.commit()
 
@@ -200,6 +200,14 @@ def _missing(name: str, where: str) -> IntegrityError:
 def _all(file: Any, data: memoryview) -> None:
     """``write`` of some stores keeps the memory it is given."""
     file.write(bytes(data))
+
+
+def _discard(file: Any) -> None:
+    """Give up a file that was not committed. What a store cannot do here must not hide why."""
+    with suppress(Exception):
+        file.discard()
+    with suppress(AttributeError):
+        file.closed = True  # else it is finished when it is forgotten
 
 
 def _fill(file: Any, at: int, into: memoryview, where: str) -> None:

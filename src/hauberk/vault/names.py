@@ -50,7 +50,7 @@ def check_model(name: str) -> str:
 
 def check_alias(alias: str) -> str:
     """A name that moves from version to version; raises as ``check_model``."""
-    if not _ALIAS.fullmatch(alias) or alias in _RESERVED:
+    if not _ALIAS.fullmatch(alias) or ".." in alias or alias in _RESERVED:
         raise ConfigError(
             f"{alias[:LONGEST]!r} is no alias",
             hint="a-z first, then also 0-9 and -_., at most 40, such as staging or production",
