@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from access_stores import START, Hands, connect
+from postgres_server import Server
 from sqlalchemy import insert
 
 from hauberk.access import schema
 from hauberk.access.entering import Access
-from hauberk.core.database import Database, postgres_url, sqlite_url
-from hauberk.core.errors import DataError
+from hauberk.core.database import Database
 from hauberk.crypto.secret import Secret
 from hauberk.ledger.opening import create_ledger
 from hauberk.ledger.store.log import Log
 from hauberk.vault.keys import VaultKeys
 
-START = bytes(range(32))
-
-
-class Hands:
-    """A clock whose hands are moved."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def move(self, **span: float) -> None:
-        self.time += timedelta(**span)
-
-    @property
-    def ms(self) -> int:
-        return int(self.time.timestamp() * 1000)
+_DATABASES: list[str] = []
 
 
 @pytest.fixture
@@ -44,13 +27,12 @@ def clock() -> Hands:
     return Hands()
 
 
-def absent_vault(where: str) -> DataError:
-    return DataError(f"{where} holds no vault")
-
-
-def connect(url: str) -> Database:
-    made = postgres_url(url) if url.startswith("postgresql") else sqlite_url(Path(url))
-    return Database(made, url, noun="vault", absent=absent_vault)
+@pytest.fixture
+def _emptied(postgres: Server) -> str:
+    """The one database of these tests in PostgreSQL."""
+    if not _DATABASES:
+        _DATABASES.append(postgres.database(f"access_{uuid.uuid4().hex[:12]}"))
+    return _DATABASES[0]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -60,9 +42,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         found = str(tmp_path / "vault.sqlite")
         Path(found).touch()
     else:
-        found = request.getfixturevalue("postgres").database(f"access_{uuid.uuid4().hex[:12]}")
+        found = request.getfixturevalue("_emptied")
     database = connect(found)
     with database.write() as connection:
+        if request.param == "postgres":  # a new database for each test would take a second
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
         schema.metadata.create_all(connection)
         row = {"id": 1, "epoch": 0, "number": 0, "hash": b"", "first": 1, "before": b""}
         connection.execute(insert(schema.state).values(row))

@@ -8,7 +8,7 @@ from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import Hands
+from access_stores import Hands
 
 from hauberk.access import identities, passwords, totp
 from hauberk.access.accounts import Accounts, Enrolment

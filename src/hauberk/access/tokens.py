@@ -79,7 +79,7 @@ class TokenVerifier:
             key = self.keys.find(name if isinstance(name, str) else None)
             if key is None:
                 raise _refused("no key of this name")
-            if header["alg"] not in key.algorithms:
+            if header.get("alg") not in key.algorithms:
                 raise _refused("an algorithm that is not this key's")
             needed = ["exp", "iss", "aud", "sub"]
             claims = jwt.decode(

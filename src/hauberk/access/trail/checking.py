@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, text
@@ -25,6 +26,7 @@ _FIELDS = ("number", "time_ms", "request", "who", "how", "source",
            "action", "model", "version", "detail", "allowed", "why")  # fmt: skip
 _REMOVAL = "remove the trail's lines to "
 _AT_ONCE = 1_000
+_LINES = text(f"SELECT {', '.join(_FIELDS)}, hash FROM access_trail ORDER BY number")  # noqa: S608 (names above)
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,15 @@ def check(
         state = (
             connection.execute(text("SELECT number, hash, first, before FROM access_state")).mappings().one()
         )
-        rows = connection.execution_options(yield_per=_AT_ONCE).execute(
-            text(f"SELECT {', '.join(_FIELDS)}, hash FROM access_trail ORDER BY number")  # noqa: S608 (names above)
-        )
         number, before = _beginning(state, start, at)
         removal = None
-        for row in rows.mappings():
-            number += 1
-            before = _follow(row, number, before, at)
-            if row["action"] == "vault.admin" and row["allowed"] and row["detail"].startswith(_REMOVAL):
-                removal = row["detail"]
+        found = connection.execution_options(yield_per=_AT_ONCE).execute(_LINES)
+        with closing(found):
+            for row in found.mappings():
+                number += 1
+                before = _follow(row, number, before, at)
+                if row["action"] == "vault.admin" and row["allowed"] and row["detail"].startswith(_REMOVAL):
+                    removal = row["detail"]
     if number != state["number"] or before != (_octets(state["hash"]) or start):
         raise IntegrityError(f"the trail ends after line {number}, and should with line {state['number']}")
     covered = max(at, default=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Event, Lock
+from time import monotonic, sleep
 
 from sqlalchemy import Connection, insert, update
 
@@ -22,6 +23,7 @@ Make = Callable[[Connection, int, int], Line]
 """Makes a line from the open transaction, the epoch there, and the line's number."""
 
 _MOST_AT_ONCE = 2_000  # lines in one commit, so that nobody waits long for his
+_HOLD_S, _PAUSE_S = 0.025, 0.005
 
 _PUT = insert(schema.trail)
 _SET = update(schema.state)
@@ -37,7 +39,7 @@ class Trail:
 
     def __init__(self, database: Database, start: bytes) -> None:
         self._database, self._start = database, start
-        self._mutex, self._waiting, self._busy = Lock(), list[_Ticket](), False
+        self._mutex, self._waiting, self._busy, self._since = Lock(), list[_Ticket](), False, 0.0
 
     def write(self, make: Make) -> Line:
         """Add a line; when this returns it is on disk.
@@ -51,7 +53,8 @@ class Trail:
         ticket = _Ticket(make)
         with self._mutex:
             self._waiting.append(ticket)
-            ticket.leads, self._busy = not self._busy, True
+            if not self._busy:
+                ticket.leads, self._busy, self._since = True, True, monotonic()
         if not ticket.leads:
             ticket.woken.wait()
         if ticket.leads:
@@ -60,6 +63,7 @@ class Trail:
 
     def _lead(self) -> None:
         """Write for all who wait, and hand the lead to the first of those who came meanwhile."""
+        self._let_others()
         with self._mutex:
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
         try:
@@ -77,6 +81,13 @@ class Trail:
                 one.leads = True
             for one in (*following, *batch):
                 one.woken.set()
+
+    def _let_others(self) -> None:
+        """Leave the database to other processes now and then: who waits for SQLite's lock only looks whether it is
+        free, and would not find it so between two commits; what he waits with may be a revocation."""
+        if monotonic() - self._since > _HOLD_S:
+            sleep(_PAUSE_S)
+            self._since = monotonic()
 
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         with self._database.write() as connection:
