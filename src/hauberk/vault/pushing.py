@@ -1,7 +1,7 @@
 """Pushing: bytes first, then one transaction, then the ledger; only then is the version seen.
 
-    1  what is pushed is opened, scanned and held against the policy
-    2  its bytes go to the artifacts, where nothing refers to them yet
+    1  what is pushed is opened and held against the policy
+    2  its bytes go to the artifacts, where nothing refers to them yet, while it is scanned
     3  one transaction: number, rows, and what the ledger is to be told
     4  the ledger's entry; with its number the version is seen
 
@@ -11,6 +11,7 @@ version is whole, and whoever pushes next or calls ``settle`` finishes 4.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def push(
         EnvironmentFailure: disk full, database or ledger away. The version is not seen then; where only the
             ledger was away, it is when that is back and anybody pushes.
 
-    Cost: one pass over the bytes, and one more for the scan; memory for some pieces of 4 MiB.
+    Cost: one pass over the bytes, and another one for the scan beside it; memory for some pieces of 4 MiB.
     """
     check_model(model)
     source = Path(path)
@@ -73,10 +74,11 @@ def push(
     ) as content:
         check_evidence(vault, (one.kind for one in content.evidence), str(path))
         signer = check_signature(vault, content.kind, content.files, content.signature, str(path))
-        if content.kind == "package":
-            check_scan(vault, source, content.files)
-        for part in content.parts:
-            _store(vault, part)
+        with ThreadPoolExecutor(1) as beside:
+            scan = beside.submit(check_scan, vault, source, content)
+            for part in content.parts:
+                _store(vault, part)
+            scan.result()
         with vault.database.write() as connection:
             registry.lock(connection)
             for part in content.parts:  # what was taken away as a leftover meanwhile
