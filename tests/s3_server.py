@@ -1,4 +1,4 @@
-"""A real S3-speaking server for tests: ``s3rver`` from npm, which checks signatures, on a loopback port.
+"""A real S3-speaking server for tests: ``s3rver`` from npm, which checks signatures, on a loopback port."""
 
 from __future__ import annotations
 
