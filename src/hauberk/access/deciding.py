@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from hauberk.access import cedar, granting, schema
 from hauberk.access.cedar import Named, Verdict
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_REMEMBERED = 100_000  # verdicts of one epoch; a caller could invent model names for ever
 
-_DISABLED = select(schema.identities.c.disabled)
+_DISABLED = select(schema.identities.c.disabled).where(schema.identities.c.name == bindparam("name"))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class View:
         return cedar.ask(policies, caller.name, question.action, question.model, question.versions)
 
     def _read(self, connection: Connection, name: str) -> tuple[Named, ...] | None:
-        disabled = connection.execute(_DISABLED.where(schema.identities.c.name == name)).scalar()
+        disabled = connection.execute(_DISABLED, {"name": name}).scalar()
         if disabled is None or disabled:
             return None
         grants = granting.granted(connection, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from hauberk.access import schema
 from hauberk.access.cedar import Named
@@ -17,6 +17,9 @@ from hauberk.core.errors import ConfigError, check_known
 
 _GRANTS = select(schema.grants).order_by(schema.grants.c.id)
 _RULES = select(schema.rules).order_by(schema.rules.c.role, schema.rules.c.number)
+# made once: putting a statement together takes longer than SQLite takes to answer it
+_GRANTED = _GRANTS.where(schema.grants.c.identity == bindparam("name"))
+_RULES_OF = _RULES.where(schema.rules.c.role.in_(bindparam("names", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,9 @@ def all_roles(database: Database) -> dict[str, tuple[Rule, ...]]:
 
 def own_roles(connection: Connection, names: Sequence[str] | None = None) -> dict[str, tuple[Rule, ...]]:
     """The user's own roles of these names, or all."""
-    query = _RULES if names is None else _RULES.where(schema.rules.c.role.in_(names))
+    rows = connection.execute(_RULES) if names is None else connection.execute(_RULES_OF, {"names": names})
     found: dict[str, tuple[Rule, ...]] = {}
-    for one in connection.execute(query):
+    for one in rows:
         found[one.role] = (*found.get(one.role, ()), Rule(one.effect, one.action, one.pattern))
     return found
 
@@ -150,5 +153,4 @@ def all_grants(database: Database) -> list[Grant]:
 
 def granted(connection: Connection, identity: str) -> list[Grant]:
     """One identity's grants, oldest first."""
-    found = connection.execute(_GRANTS.where(schema.grants.c.identity == identity))
-    return [Grant(**one._mapping) for one in found]
+    return [Grant(*one) for one in connection.execute(_GRANTED, {"name": identity})]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from hauberk.core.errors import ConfigError, check_known
@@ -74,6 +75,7 @@ class Rule:
         return f"{self.action}:{self.pattern}"
 
 
+@cache
 def expand(action: str) -> tuple[str, ...]:
     """The actions that a word means.
 

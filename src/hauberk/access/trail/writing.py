@@ -83,8 +83,11 @@ class Trail:
                 one.woken.set()
 
     def _let_others(self) -> None:
-        """Leave the database to other processes now and then: who waits for SQLite's lock only looks whether it is
-        free, and would not find it so between two commits; what he waits with may be a revocation."""
+        """Leave the database to other processes now and then.
+
+        Who waits for SQLite's lock looks from time to time whether it is free, and would not find it so between
+        two commits; and what he waits with may be a revocation.
+        """
         if monotonic() - self._since > _HOLD_S:
             sleep(_PAUSE_S)
             self._since = monotonic()

@@ -21,7 +21,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--who", default=None, metavar="NAME", help="Lines of this identity.")
 @click.option("--model", default=None, metavar="PATTERN", help="Lines about these models.")
 @click.option("--action", default=None, metavar="ACTION", help="Lines about this action, or 'enter'.")
-@click.option("--allowed/--refused", "allowed", default=None, help="Lines with this answer.")
+@click.option("--allowed", "answer", flag_value="allowed", default=None, help="Lines that say yes.")
+@click.option("--refused", "answer", flag_value="refused", help="Lines that say no.")
 @click.option("--since", default=None, metavar="WHEN", help="2026-01-31, 2026-01-31T09:30:00Z, or 7d.")
 @click.option("--until", default=None, metavar="WHEN", help="Before then.")
 @click.option("--newest", type=click.IntRange(1), default=None, metavar="N", help="The N newest of them.")
@@ -41,7 +42,7 @@ def command(
     who: str | None,
     model: str | None,
     action: str | None,
-    allowed: bool | None,
+    answer: str | None,
     since: str | None,
     until: str | None,
     newest: int | None,
@@ -67,6 +68,7 @@ def command(
         raise ConfigError("--verify, --publish and --keep are asked for one at a time")
     if (policy or since_head) and not verify:
         raise ConfigError("--policy and --since-head go with --verify")
+    allowed = None if answer is None else answer == "allowed"
     wanted = Filter(who, model, action, allowed, moment(since), moment(until))
     span(keep)
     detail = "verify the trail" if verify else "publish the trail's head" if publish else "read the trail"
