@@ -440,6 +440,7 @@ ENGLISH: dict[str, str] = {
     "kind.extraction": "extraction",
     "kind.membership": "membership inference",
     "kind.inversion": "inversion",
+    "kind.backup-drill": "backup drill",
     "kind.scan": "scan before import",
     "kind.sealing": "sealing",
     "kind.signing": "signing",

@@ -414,6 +414,7 @@ CHINESE: dict[str, str] = {
     "kind.extraction": "模型窃取",
     "kind.membership": "成员推断",
     "kind.inversion": "模型反演",
+    "kind.backup-drill": "备份恢复演练",
     "kind.scan": "导入前扫描",
     "kind.sealing": "加密封装",
     "kind.signing": "签名",
