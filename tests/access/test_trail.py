@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import astuple, replace
+from pathlib import Path
 
 import pytest
 import rfc8785
 from access_stores import START, Hands, connect
 from hypothesis import given
 from hypothesis import strategies as st
+from postgres_server import Server
 from sqlalchemy import Connection, event, text
 
 from hauberk.access import granting, identities
@@ -321,6 +325,21 @@ class TestFailingClosed:
         assert [type(one) for one in errors] == [TrailUnavailable] * 8
 
 
+def test_a_server_that_crashes_loses_no_answer(postgres: Server, granted: Access, url: str, log: Log) -> None:
+    if not url.startswith("postgresql"):
+        pytest.skip("SQLite has no server")
+    assert [one.number for one in ask(granted, 2)] == [1, 2]
+    postgres.stop(how="immediate")
+    try:
+        for _ in range(2):
+            with pytest.raises(TrailUnavailable, match="does not answer"):
+                ask(granted, 1)
+    finally:
+        postgres.start()
+    assert ask(granted, 1)[0].number == 3
+    assert checked(granted.database, log).last == 3
+
+
 def raised(step: Callable[[], object]) -> BaseException | None:
     try:
         step()
@@ -363,15 +382,15 @@ trail = Trail(database, START)
 print("ready", flush=True)
 sys.stdin.readline()
 for step in range(int(count)):
-    trail.write(lambda _c, _e, number: Line(number, 1, str(step), name, "", "", "model.view", "", "", "",
-    True, ""))
+    line = trail.write(
+        lambda _c, _e, number: Line(number, 1, str(step), name, "", "", "model.view", "", "", "", True, "")
+    )
+    print(line.number, flush=True)
 database.close()
 """
 
 
 def test_many_processes_write_one_chain(url: str, database: Database, log: Log) -> None:
-    from pathlib import Path
-
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, url, f"w{number}", "15"],
@@ -389,6 +408,31 @@ def test_many_processes_write_one_chain(url: str, database: Database, log: Log) 
     assert checked(database, log).last == 60
     for number in range(4):
         assert [one.request for one in found if one.who == f"w{number}"] == [str(step) for step in range(15)]
+
+
+def test_a_writer_that_is_killed_leaves_every_answer_that_it_gave(
+    url: str, database: Database, log: Log
+) -> None:
+    chance = random.Random(5)
+    acknowledged = 0
+    for number in range(4):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, url, f"w{number}", "100000"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent,
+        )  # fmt: skip
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+        first = int(writer.stdout.readline())
+        assert first == acknowledged + 1, "no line of the one before is missing"
+        time.sleep(chance.uniform(0.0, 0.2))
+        writer.kill()
+        rest = writer.stdout.read().split("\n")[:-1]
+        writer.communicate()
+        acknowledged = checked(database, log).last
+        assert acknowledged - int((rest or [str(first)])[-1]) in (0, 1)
 
 
 def test_filters_find_what_a_reader_would(granted: Access, clock: Hands) -> None:

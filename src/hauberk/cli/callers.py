@@ -18,7 +18,7 @@ import click
 from hauberk.cli import common
 
 if TYPE_CHECKING:
-    from hauberk.access import AccessGate
+    from hauberk.access import Access, AccessGate, Caller
     from hauberk.vault import Vault
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -59,7 +59,7 @@ def admitted(vault: Vault, as_name: str | None, api_key_file: Path | None) -> It
             common.say(f"warning: the trail's newest lines did not reach the ledger yet: {failure}")
 
 
-def _caller(access: Any, as_name: str | None, api_key_file: Path | None) -> Any:
+def _caller(access: Access, as_name: str | None, api_key_file: Path | None) -> Caller:
     from hauberk.access.identities import any_identity
     from hauberk.access.words import OWNER
     from hauberk.core.errors import AccessDenied, ConfigError
@@ -90,7 +90,7 @@ def _key(file: Path | None) -> str | None:
 
     if file is None:
         return os.environ.get(KEY_VARIABLE) or None
-    text = read_bytes(file, what="API key").decode("ascii", errors="replace").strip()
+    text = read_bytes(file, what="API key")
     if file.stat().st_mode & 0o077:
         raise ConfigError(f"{file}: others may read this API key", hint=f"chmod 600 {file}")
-    return text
+    return text.decode("ascii", errors="replace").strip()
