@@ -70,6 +70,24 @@ def test_a_key_is_shown_once_and_says_who_calls(
     assert hauberk_command("access", "user", "list").code == 1
 
 
+def test_rotating_and_revoking_by_id(vault: Path, admin: Path, hauberk_command: Call) -> None:
+    def call(*words: object) -> tuple[int, str]:
+        said = hauberk_command("access", "key", *words, "--as", "owner")
+        return said.code, said.out
+
+    old = json.loads(call("new", "root1", "--expires", "90d", "--scope", "model.view:face-*", "--json")[1])
+    new = json.loads(call("rotate", old["id"], "--overlap", "1h", "--json")[1])
+    rows = {one["id"]: one for one in json.loads(call("list", "root1", "--json")[1])["keys"]}
+    assert rows[old["id"]]["successor"] == new["id"]
+    assert rows[new["id"]]["scopes"] == ["model.view:face-*"]
+    assert call("revoke", new["id"])[0] == 0
+    assert hauberk_command("access", "user", "list", "--as", "owner").code == 0
+    assert call("revoke", old["key"])[0] == 2, "the key itself, by mistake"
+    said = hauberk_command("access", "log", "--json", "--as", "owner").out
+    assert old["key"] not in said
+    assert f"revoke key {new['id']}" in said
+
+
 def test_a_key_that_others_may_read_is_not_used(vault: Path, admin: Path, hauberk_command: Call) -> None:
     admin.chmod(0o644)
     said = hauberk_command("access", "user", "list", "--api-key-file", admin)

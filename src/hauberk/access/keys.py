@@ -72,6 +72,11 @@ def parse(text: str) -> ApiKey:
     return ApiKey(text[len(PREFIX) :][:_ID], text)
 
 
+def is_id(text: str) -> bool:
+    """Whether this is the part of a key that is no secret, and not by mistake all of one."""
+    return len(text) == _ID and all(one in _DIGITS for one in text)
+
+
 def _checksum(body: str) -> str:
     return _written(zlib.crc32(body.encode()), _CHECK)
 

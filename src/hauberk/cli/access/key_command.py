@@ -74,7 +74,7 @@ def rotate(
 
     _refuse_overwrite(out)
     spans = span(overlap) or timedelta(), span(expires)
-    with entered(vault, as_name, api_key_file, "access.manage", "rotate a key") as (opened, _):
+    with entered(vault, as_name, api_key_file, "access.manage", f"rotate key {_id(key_id)}") as (opened, _):
         made = key_store.rotate(
             opened.database, key_id, overlap=spans[0], lifetime=spans[1], clock=opened.clock
         )
@@ -91,7 +91,7 @@ def revoke(key_id: str, vault: Path, as_name: str | None, api_key_file: Path | N
     """Let nobody in with this key, at once and in every process."""
     from hauberk.access import key_store
 
-    with entered(vault, as_name, api_key_file, "access.manage", "revoke a key") as (opened, _):
+    with entered(vault, as_name, api_key_file, "access.manage", f"revoke key {_id(key_id)}") as (opened, _):
         gone = key_store.revoke(opened.database, key_id, clock=opened.clock)
     if as_json:
         common.print_json({"id": gone.id, "identity": gone.identity, "revoked": at(gone.revoked_ms)})
@@ -130,6 +130,18 @@ def list_(name: str | None, vault: Path, as_name: str | None, api_key_file: Path
         end = f"until {row['expires']}" if row["expires"] else "no end"
         scopes = " ".join(map(str, key.scopes)) or "all that its owner may"
         click.echo(f"{key.id}  {key.identity}  {key.refusal(present) or end}  {scopes}")
+
+
+def _id(text: str) -> str:
+    """An identifier, and nothing else: whoever gives the key itself by mistake does not find it in the trail."""
+    from hauberk.access.keys import is_id
+    from hauberk.core.errors import ConfigError
+
+    if not is_id(text):
+        raise ConfigError(
+            "that is no key's id, which has 12 characters", hint="hauberk access key list shows them"
+        )
+    return text
 
 
 def _refuse_overwrite(out: Path | None) -> None:
