@@ -133,7 +133,7 @@ def list_(name: str | None, vault: Path, as_name: str | None, api_key_file: Path
 
 
 def _id(text: str) -> str:
-    """An identifier, and nothing else: whoever gives the key itself by mistake does not find it in the trail."""
+    """An identifier; a key that is given whole by mistake must not come into the trail."""
     from hauberk.access.keys import is_id
     from hauberk.core.errors import ConfigError
 
