@@ -207,7 +207,9 @@ def _discard(file: Any) -> None:
     with suppress(Exception):
         file.discard()
     with suppress(AttributeError):
-        file.closed = True  # else it is finished when it is forgotten
+        file.closed = True  # else it is finished when it is closed or forgotten
+    with suppress(Exception):
+        file.close()
 
 
 def _fill(file: Any, at: int, into: memoryview, where: str) -> None:
