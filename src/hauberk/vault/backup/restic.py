@@ -130,8 +130,8 @@ class Repository:
             ["backup", "--json", "--quiet", "--host", vault, "--tag", TAG, "--ignore-ctime", "."], folder=folder
         )
         found = done.last_object("summary")
-        if done.code == 3:  # it wrote a snapshot that lacks what it could not read
-            self._command(["forget", found.get("snapshot_id", "")])
+        if done.code == 3 and "snapshot_id" in found:  # it lacks what could not be read
+            self._command(["forget", found["snapshot_id"]])
         if done.code or "snapshot_id" not in found:
             raise self._failed(done, "write to")
         return Stored(
