@@ -78,7 +78,7 @@ def test_a_promotion_that_waits_is_no_success(place: Path, capsys: pytest.Captur
     [
         (["push", "models/hard", "../etc"], 2, "no name for a model"),
         (["push", "models/hard", "dıgits"], 2, "no name for a model"),
-        (["push", "nothing", "digits"], 2, "no sealed file"),
+        (["push", "nothing", "digits"], 2, "nothing to push"),
         (["pull", "digits@3", "--out", "x"], 2, "no model 'digits'"),
         (["pull", "digits@03", "--out", "x"], 2, "names no version"),
         (["promote", "digits@1", "--to", "Production"], 2, "no alias"),

@@ -73,6 +73,8 @@ def opened_content(path: Path, signature: Path | None, evidence: Path | None) ->
         DataError: nothing of the kind is there, or the package holds files that its manifest does not list.
         IntegrityError: a file was changed. The weights' digest is checked when they are read.
     """
+    if not path.exists():
+        raise DataError(f"there is nothing to push at {path}", hint="a model package, or a sealed file")
     bundle = _signature(path, signature)
     folder = evidence if evidence is not None else path.resolve().parent / "evidence"
     shown = _load(folder) if folder.is_dir() else []

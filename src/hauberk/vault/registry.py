@@ -90,12 +90,6 @@ _SEEN = select(_VERSIONS, _EVENTS.c.entry).join(
 )
 
 
-def models(connection: Connection) -> list[str]:
-    """All names of which there is a version to see, in order."""
-    query = _SEEN.with_only_columns(_VERSIONS.c.model).distinct().order_by(_VERSIONS.c.model)
-    return list(connection.execute(query).scalars())
-
-
 def versions(connection: Connection, model: str | None = None) -> list[Version]:
     """All versions, of one model or of all, by name and number."""
     query = _SEEN.order_by(_VERSIONS.c.model, _VERSIONS.c.number)
