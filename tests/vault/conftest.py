@@ -12,7 +12,8 @@ from vault_packages import make_package
 
 from hauberk.vault import Vault, create_vault
 from hauberk.vault.backup.addresses import parse_address
-from hauberk.vault.backup.restic import Repository, new_password
+from hauberk.vault.backup.password import new_password
+from hauberk.vault.backup.restic import Repository
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from hauberk.core.errors import (
     NoIdentityMatched,
 )
 from hauberk.vault.backup.addresses import parse_address
-from hauberk.vault.backup.restic import Repository, new_password
+from hauberk.vault.backup.password import new_password
+from hauberk.vault.backup.restic import Repository
 from hauberk.vault.backup.retention import Retention
 
 SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")

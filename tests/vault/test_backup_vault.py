@@ -35,7 +35,8 @@ from hauberk.vault.backup.addresses import parse_address
 from hauberk.vault.backup.drilling import drill
 from hauberk.vault.backup.keys import open_keys, seal_keys
 from hauberk.vault.backup.making import STAGE, back_up, vault_id
-from hauberk.vault.backup.restic import Repository, new_password
+from hauberk.vault.backup.password import new_password
+from hauberk.vault.backup.restic import Repository
 from hauberk.vault.backup.restoring import Target, restore
 from hauberk.vault.making import create_vault
 from hauberk.vault.place import Vault, open_vault

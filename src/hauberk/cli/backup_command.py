@@ -65,7 +65,7 @@ def command(
         return
     from hauberk.core.errors import ConfigError
     from hauberk.vault.backup.making import back_up
-    from hauberk.vault.backup.restic import new_password
+    from hauberk.vault.backup.password import new_password
 
     if place is None:
         raise ConfigError("say where the backup goes", hint="--to REPO; hauberk backup --help")

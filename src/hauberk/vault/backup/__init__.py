@@ -2,7 +2,10 @@
 
     addresses    where a backup lies: a folder, SFTP, S3
     programs     other people's programs, run without secrets in their arguments
+    password     with which a repository is opened
     restic       the engine: encryption, deduplication, increments, retention
+    hashing      every file of a repository, compared with its name
+    retention    how many old backups are kept, and (ages) how old the newest may be
     layout       what a snapshot holds, the only thing that maker and judge share
     copying      one moment of a database, SQLite or PostgreSQL
     keys         the vault's keys, sealed for those who may restore

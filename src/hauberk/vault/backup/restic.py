@@ -8,52 +8,20 @@ SHA-256. The password lies in a file of its owner alone and is never an argument
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hauberk.core.errors import (
-    ConfigError,
-    DataError,
-    EnvironmentFailure,
-    HauberkError,
-    IntegrityError,
-    NoIdentityMatched,
-)
-from hauberk.core.files import read_bytes, write_atomic
+from hauberk.core.errors import ConfigError
 from hauberk.vault.backup.addresses import Address
 from hauberk.vault.backup.hashing import check_names
+from hauberk.vault.backup.password import check_password_file
 from hauberk.vault.backup.programs import Ended, run
+from hauberk.vault.backup.restic_said import failure, locked
 from hauberk.vault.backup.retention import Retention
 
 TAG = "hauberk-backup"
-_PASSWORD_BYTES = 32
 _ID_DIGITS = 8
-_LOCKED = ("already locked", "unable to create lock")
-_ENVIRONMENT = (  # what restic's lines say, what it means, and what to do
-    ("no space left", "the disk is full", "free some space; what was complete before is kept"),
-    ("disk quota exceeded", "the quota is used up", "free some space; what was complete before is kept"),
-    ("permission denied", "it may not be read or written", "use it as a user who may, or name another place"),
-    ("read-only file system", "it may not be written", "name another place"),
-    ("connection refused", "nobody answers there", "try again when it is back"),
-    ("no route to host", "nobody answers there", "try again when it is back"),
-    ("no such host", "there is no such host", "check the address"),
-    ("unable to start the sftp session", "SFTP gives no session", "try: sftp USER@HOST"),
-    ("i/o timeout", "nobody answers in time", "try again when it is back"),
-    ("access denied", "the store refuses these credentials", "check AWS_ACCESS_KEY_ID and the bucket's policy"),
-    ("the access key id", "the store refuses these credentials", "check AWS_ACCESS_KEY_ID"),
-    ("signature does not match", "the store refuses these credentials", "check AWS_SECRET_ACCESS_KEY"),
-    (
-        "no credentials found",
-        "there are no credentials for it",
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    ),
-    ("bucket does not exist", "there is no such bucket", "make it first"),
-)
-_ABSENT = ("is there a repository", "repository does not exist", "unable to open config file")
-_CHATTER = ("ignoring error for", "fatal: there were", "fatal: repository contains errors", "using temporary")
 
 
 @dataclass(frozen=True)
@@ -101,7 +69,7 @@ class Repository:
     """
 
     def __init__(self, address: Address, password_file: Path) -> None:
-        _check_password_file(password_file)
+        check_password_file(password_file)
         self.address, self._password = address, password_file.absolute()
 
     def create(self) -> None:
@@ -115,7 +83,7 @@ class Repository:
             text = " ".join(done.said).lower()
             if "already exists" in text or "already initialized" in text:
                 raise ConfigError(f"{self.address.written} holds a repository already", hint="leave out --init")
-            raise self._failed(done, "use")
+            raise failure(done, "use", self.address.written)
 
     def store(self, folder: Path, vault: str) -> Stored:
         """Take in all that lies in a folder, as one snapshot: it is there whole, or not at all.
@@ -133,7 +101,7 @@ class Repository:
         if done.code == 3 and "snapshot_id" in found:  # it lacks what could not be read
             self._command(["forget", found["snapshot_id"]])
         if done.code or "snapshot_id" not in found:
-            raise self._failed(done, "write to")
+            raise failure(done, "write to", self.address.written)
         return Stored(
             str(found["snapshot_id"])[:_ID_DIGITS],
             int(found["total_bytes_processed"]),
@@ -152,7 +120,7 @@ class Repository:
         which = ["--host", vault] if vault else []
         done = self._command(["snapshots", "--json", "--no-lock", "--tag", TAG, *which])
         if done.code:
-            raise self._failed(done, "read")
+            raise failure(done, "read", self.address.written)
         found = [Snapshot(one["short_id"], one["time"], one["hostname"]) for one in json.loads(done.out) or []]
         return sorted(found, key=lambda one: one.time)
 
@@ -169,7 +137,7 @@ class Repository:
         self._check_structure("--no-lock")
         done = self._command(["restore", snapshot, "--target", folder, "--verify", "--no-cache", "--no-lock"])
         if done.code:
-            raise self._failed(done, "restore from", damaged=True)
+            raise failure(done, "restore from", self.address.written, damaged=True)
 
     def check(self) -> None:
         """Read every byte of the repository, and compare it with the digest that it must have.
@@ -186,7 +154,7 @@ class Repository:
         self._check_structure()
         done = self._command(["check", "--read-data"])
         if done.code:
-            raise self._failed(done, "check", damaged=True)
+            raise failure(done, "check", self.address.written, damaged=True)
 
     def forget(self, retention: Retention, vault: str) -> int:
         """Remove the snapshots of a vault that the retention does not keep, and what only they needed.
@@ -209,7 +177,7 @@ class Repository:
             ]
         )
         if done.code:
-            raise self._failed(done, "prune")
+            raise failure(done, "prune", self.address.written)
         line = next((one for one in done.out.splitlines() if one.startswith("[")), "[]")
         return sum(len(group["remove"] or []) for group in json.loads(line))
 
@@ -218,12 +186,12 @@ class Repository:
         an hour."""
         done = self._command(["check", *options])
         if done.code:
-            raise self._failed(done, "check", damaged=True)
+            raise failure(done, "check", self.address.written, damaged=True)
 
     def _command(self, arguments: Sequence[object], folder: Path | None = None) -> Ended:
         """Run, and once more where only the lock of a process that is no more stood in the way."""
         done = self._run(arguments, folder)
-        if done.code and any(one in " ".join(done.said).lower() for one in _LOCKED):
+        if locked(done):
             self._run(["unlock"])  # removes those alone whose process is gone
             done = self._run(arguments, folder)
         return done
@@ -233,70 +201,3 @@ class Repository:
         if self.address.folder is not None and "--no-cache" not in arguments:
             own.append("--no-cache")  # a folder is as near as a cache would be
         return run("restic", [*own, *arguments], package="restic", folder=folder)
-
-    def _failed(self, done: Ended, action: str, *, damaged: bool = False) -> HauberkError:
-        """What restic's lines mean."""
-        where, text = self.address.written, " ".join(done.said).lower()
-        if "wrong password" in text or done.code == 12:
-            return NoIdentityMatched(
-                f"the password does not open {where}, or the repository's key file is damaged",
-                hint="name the right --password-file",
-            )
-        for said, meaning, hint in _ENVIRONMENT:
-            if said in text:
-                return EnvironmentFailure(f"could not {action} {where}: {meaning}", hint=hint)
-        if any(one in text for one in _LOCKED):
-            return EnvironmentFailure(
-                f"could not {action} {where}: another backup or check is working on it", hint="try again later"
-            )
-        if any(one in text for one in _ABSENT) or done.code == 10:
-            return DataError(
-                f"{where} holds no backup", hint="the first time: hauberk backup --init makes the repository"
-            )
-        reason = _reason(done)
-        if damaged or _is_damage(text):
-            return IntegrityError(
-                f"the backup in {where} is damaged: {reason}",
-                hint="restore from another copy; hauberk backup check says whether all of it is affected",
-            )
-        return EnvironmentFailure(f"could not {action} {where}: {reason}")
-
-
-def new_password(path: Path) -> None:
-    """Write a password of 32 random bytes, mode 600.
-
-    Raises:
-        ConfigError: something is there; a password is never replaced, since all that it opens would be lost.
-    """
-    if path.exists():
-        raise ConfigError(f"{path} exists already", hint="a password that opens a backup is not replaced")
-    write_atomic(path, f"{secrets.token_urlsafe(_PASSWORD_BYTES)}\n".encode(), mode=0o600)
-
-
-def _check_password_file(path: Path) -> None:
-    if not path.exists():
-        raise DataError(f"no password file at {path}", hint="the first time: hauberk backup --init makes one")
-    lines = read_bytes(path, what="password file").splitlines()
-    if not lines or not lines[0].strip():
-        raise DataError(f"{path} holds no password in its first line")
-    mode = os.stat(path).st_mode & 0o777
-    if mode & 0o077:
-        raise ConfigError(f"{path}: others may read this password (mode {mode:o})", hint=f"chmod 600 {path}")
-
-
-def _is_damage(text: str) -> bool:
-    marks = (
-        "ciphertext verification failed",
-        "invalid data",
-        "does not match",
-        "is damaged",
-        "not found in index",
-    )
-    return any(one in text for one in marks)
-
-
-def _reason(done: Ended) -> str:
-    """The line that says most."""
-    telling = [one for one in done.said if not one.lower().startswith(_CHATTER)]
-    line = next(iter(telling or done.said), f"restic ended with {done.code}")
-    return line.removeprefix("Fatal: ")
