@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import traceback
 from importlib import metadata
 
 import click
 
+from hauberk.cli.lazy import LazyGroup
 from hauberk.core.errors import HauberkError
 
 _VERBS = {
@@ -37,6 +36,7 @@ _VERBS = {
     "report": "turn evidence into an HTML report",
     "sign": "sign every file of a model package",
     "verify": "check a package against its signature",
+    "data": "find and treat what data tells about people",
     "scan": "look for what could run code in foreign model files",
     "info": "show what a model package is",
 }
@@ -44,36 +44,11 @@ _VERBS = {
 _INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
-class _Verbs(click.Group):
-    """Commands that are imported when they are called: ``hauberk --help`` starts without torch."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
-            return None
-        module = importlib.import_module(f"hauberk.cli.{cmd_name}_command")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in _VERBS:
-            near = difflib.get_close_matches(name, _VERBS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"verbs: {', '.join(_VERBS)}"
-            raise click.UsageError(f"no such verb '{name}'; {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(_VERBS.items()))
-
-
 @click.group(
-    cls=_Verbs,
+    cls=LazyGroup,
+    commands_in="hauberk.cli",
+    one_lines=_VERBS,
+    noun="verb",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: hauberk quickstart --out runs/first, then open runs/first/report.html",

@@ -1,0 +1,1 @@
+"""Differentially private queries with a budget that is kept."""

@@ -1,0 +1,1 @@
+"""Tabular anonymity: k-anonymity and its kin, aggregation, and what risk is left."""

@@ -1,0 +1,1 @@
+"""Differentially private training: DP-SGD, its accounting, and calibration to a target."""
