@@ -10,6 +10,7 @@ TYPES: dict[str, str] = {
     "PASSPORT": "passport number",
     "PERMIT": "permit of a resident of Hong Kong, Macao or Taiwan",
     "MOBILE": "mobile number",
+    "PHONE": "another phone number, whose country does not tell mobile from landline",
     "LANDLINE": "landline number, with its area code and extension",
     "CARD": "bank card number",
     "CREDIT_CODE": "unified social credit code",
