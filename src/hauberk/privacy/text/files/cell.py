@@ -58,10 +58,7 @@ class Cell(NamedTuple):
         first, last = self._written(start), self._written(end)
         before = self.raw[:first]
         skipped = before.count("\n")
-        if skipped:
-            base = -(before.rfind("\n") + 1)
-        else:
-            base = self.start
+        base = -(before.rfind("\n") + 1) if skipped else self.start
         newline = self.raw.find("\n", first, last)
         last = last if newline < 0 else newline
         return Place(self.line + skipped, base + first, base + last, self.column)

@@ -2,8 +2,8 @@
 
 A row may go over several lines, inside quotes. What is not treated stays as it is written, to the byte.
 
-Source: RFC 4180; a quote inside a field that does not start with one is an ordinary character, as spreadsheets and
-Python's ``csv`` read it.
+Source: RFC 4180; a quote inside a field that does not start with one is an ordinary character, as spreadsheets
+and Python's ``csv`` read it.
 """
 
 from __future__ import annotations
@@ -82,10 +82,7 @@ class Delimited:
             yield number, row
 
     def _check_width(self, file: TextFile, number: int, row: str) -> None:
-        if '"' in row:
-            width = len(_split(row, number, self.delimiter))
-        else:
-            width = row.count(self.delimiter) + 1
+        width = len(_split(row, number, self.delimiter)) if '"' in row else row.count(self.delimiter) + 1
         if width != len(self.columns):
             raise DataError(
                 f"{file.path}, line {number}: {width} fields, the first row has {len(self.columns)}",

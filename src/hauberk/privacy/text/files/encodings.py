@@ -1,8 +1,8 @@
-"""In which encoding a text file is, from its bytes; a file that is in none of them is refused before it is treated.
+"""In which encoding a text file is, from its bytes; a file that is in none is refused before it is treated.
 
-UTF-8 (with or without a byte order mark) and GB18030 are read. Wrong guesses would be dangerous here: a text read
-in the wrong encoding is full of names that nobody recognises. So a file that is nearly UTF-8 is called broken
-UTF-8, although many of its bytes would make characters in GB18030 too.
+UTF-8 (with or without a byte order mark) and GB18030 are read. Wrong guesses would be dangerous here: a text
+read in the wrong encoding is full of names that nobody recognises. So a file that is nearly UTF-8 is called
+broken UTF-8, although many of its bytes would make characters in GB18030 too.
 """
 
 from __future__ import annotations

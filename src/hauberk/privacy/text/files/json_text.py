@@ -1,7 +1,7 @@
-"""JSON lines, and JSON documents as a whole: every string, key and number is a cell, and the rest stays as it is.
+"""JSON lines, and whole JSON documents: every string, key and number is a cell, and the rest stays as it is.
 
-A value's column is the path of keys that leads to it, ``customer.phone``; lists do not count. Numbers are cells too,
-since telephone numbers are often written as numbers.
+A value's column is the path of keys that leads to it, ``customer.phone``; lists do not count. Numbers are cells
+too, since telephone numbers are often written as numbers.
 
 Source: RFC 8259.
 """
@@ -121,10 +121,10 @@ def _cells(record: str, line: int) -> Iterator[Cell]:
             line += between
             since = record.rfind("\n", at, found.start()) + 1
         at = found.start()
-        kind, token = found.lastgroup, found.group()
+        kind, word = found.lastgroup, found.group()
         if kind == "string":
-            raw = token[1:-1]
-            text = json.loads(token) if "\\" in raw else raw
+            raw = word[1:-1]
+            text = json.loads(word) if "\\" in raw else raw
             start = at + 1 - since
             if expects_key:
                 path[-1] = text
@@ -133,18 +133,18 @@ def _cells(record: str, line: int) -> Iterator[Cell]:
             else:
                 yield Cell(text, line, start, ".".join(path) or None, raw, _unit(raw), at + 1)
         elif kind == "number":
-            yield Cell(token, line, at - since, ".".join(path) or None, at=at, number=True)
-        elif token == "{":
-            kinds.append(token)
+            yield Cell(word, line, at - since, ".".join(path) or None, at=at, number=True)
+        elif word == "{":
+            kinds.append(word)
             path.append("")
             expects_key = True
-        elif token == "[":
-            kinds.append(token)
-        elif token in "}]":
+        elif word == "[":
+            kinds.append(word)
+        elif word in "}]":
             if kinds.pop() == "{":
                 path.pop()
             expects_key = False
-        elif token == ",":
+        elif word == ",":
             expects_key = kinds[-1] == "{"
 
 

@@ -9,7 +9,7 @@ from hauberk.core.errors import DataError
 from hauberk.privacy.text.files.encodings import TextFile
 
 LONGEST_LINE = 1 << 24
-"""Characters of a line, a CSV row or a JSON document, unless the caller allows more: 64 MB in memory at most."""
+"""Characters of a line, a CSV row or a JSON document, unless the caller allows more: 64 MB in memory."""
 
 
 def opened(file: TextFile) -> TextIO:
