@@ -36,6 +36,7 @@ KINDS = (
     "extraction",
     "membership",
     "inversion",
+    "privacy-audit",
     "certificates",
     "detection",
     "cleansing",
