@@ -179,6 +179,7 @@ def show_trained(model: Classifier, package: Package, data: str, as_json: bool, 
 
     test = datasets.load(data, split="test")
     right = accuracy(model, test.images, test.labels)
+    spent = model.evidence[-1].result.get("privacy")
     if as_json:
         print_json(
             {
@@ -187,10 +188,16 @@ def show_trained(model: Classifier, package: Package, data: str, as_json: bool, 
                 "model": package.model_digest,
                 "test_accuracy": right,
                 "history": model.evidence[-1].result.get("history", []),  # none of what does not train
+                **({"privacy": spent} if spent else {}),
             }
         )
     else:
         click.echo(f"{package.path}: {what}, {right:.2%} right on {len(test)} test images")
+        if spent:
+            click.echo(
+                f"privacy: epsilon {spent['epsilon']:.3f} at delta {spent['delta']:g}, {spent['unit']} "
+                f"{spent['adjacency']} ({spent['steps']} steps, noise {spent['noise_multiplier']:.3f})"
+            )
 
 
 def percent(share: float | None) -> str:
