@@ -48,6 +48,7 @@ KINDS = (
     "obfuscation",
     "watermark",
     "watermark-verification",
+    "anonymization",
 )
 
 
