@@ -78,8 +78,8 @@ RULES = (
         lambda match: 0.95,
         "id",
     ),
-    Rule("IP", re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)"), _ipv4),
-    Rule("IP", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}|(?=::)):(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])"), _ipv6),
+    Rule("IP", re.compile(r"(?<![A-Za-z0-9_.])(?:\d{1,3}\.){3}\d{1,3}(?![A-Za-z0-9_]|\.\d)"), _ipv4),
+    Rule("IP", re.compile(r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{1,4}|(?=::)):(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![A-Za-z0-9_:])"), _ipv6),
     Rule(
         "MAC",
         re.compile(

@@ -30,14 +30,17 @@ def _local(match: re.Match[str]) -> float:
 
 
 def _other(match: re.Match[str]) -> float:
-    return 0.0 if numbered_otherwise(match) else 0.9
+    digits = sum(one.isdigit() for one in match[0])
+    if digits < (11 if match[0].startswith("00") else 8) or numbered_otherwise(match):
+        return 0.0
+    return 0.9
 
 
 RULES = (
     Rule(
         "MOBILE",
         re.compile(
-            r"(?<![\dA-Za-z])(?<!\d[.-])(?:\(?(?:\+|00)?86\)?[ -]{0,2})?1[3-9]\d(?:([ -])\d{4}\1\d{4}|\d{8}"
+            r"(?<![\dA-Za-z])(?<!\d[.-])(?:(?:\((?:\+|00)?86\)|(?:\+|00)?86)[ -]{0,2})?1[3-9]\d(?:([ -])\d{4}\1\d{4}|\d{8}"
             r"|[ -]?\d{4}[ -]?\d{4})(?!\d)(?!\.\d)(?!-\d)"
         ),
         _mobile,
