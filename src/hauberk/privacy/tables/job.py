@@ -18,7 +18,7 @@ from hauberk.privacy.tables.measure.meaning import Meaning
 from hauberk.privacy.tables.measure.report import Asked, measure, shortfalls
 from hauberk.privacy.tables.measure.usefulness import usefulness
 from hauberk.privacy.tables.plan import Plan
-from hauberk.privacy.tables.reading import PARQUET, header, read_table
+from hauberk.privacy.tables.reading import PARQUET, column_names, header, read_table
 from hauberk.privacy.tables.table import Table
 from hauberk.privacy.tables.writing import write_table
 
@@ -70,13 +70,12 @@ def run(job: Job, plan: Plan) -> Evidence:
     hierarchies = hierarchies_of(table, plan, population, where=where)
     made = anonymize(table, plan, hierarchies, population=population, where=where)
     result = _measured(table, made, plan, hierarchies, population, job)
-    delimiter = "," if job.source.suffix.lower() in PARQUET else _delimiter(job)
-    write_table(job.out, made.table, encoding=job.encoding, delimiter=delimiter)
+    write_table(job.out, made.table, encoding=job.encoding, delimiter=_delimiter(job))
     return Evidence(
         kind="anonymization",
         subject={"name": job.out.name, "digest": file_digest(job.out)},
         inputs=_inputs(job),
-        parameters=plan.to_json(),
+        parameters={**plan.to_json(), "left_out": _left_out(job, plan)},
         result=result,
         seed=job.seed if job.target is not None else None,
         duration_s=time.monotonic() - began,
@@ -85,14 +84,22 @@ def run(job: Job, plan: Plan) -> Evidence:
 
 
 def _in_file_order(table: Table, job: Job) -> Table:
-    if job.source.suffix.lower() in PARQUET:
-        return table
-    names, _ = header(job.source, encoding=job.encoding, delimiter=job.delimiter)
-    return Table({name: table[name] for name in names if name in table.columns})
+    return Table({name: table[name] for name in _names(job) if name in table.columns})
+
+
+def _left_out(job: Job, plan: Plan) -> list[str]:
+    """Columns that the plan does not name: nobody has said that they may be published."""
+    return [name for name in _names(job) if name not in plan.columns]
+
+
+def _names(job: Job) -> tuple[str, ...]:
+    return column_names(job.source, encoding=job.encoding, delimiter=job.delimiter)
 
 
 def _delimiter(job: Job) -> str:
-    return header(job.source, encoding=job.encoding, delimiter=job.delimiter)[1]
+    if job.delimiter is not None or job.source.suffix.lower() in PARQUET:
+        return job.delimiter or ","
+    return header(job.source, encoding=job.encoding)[1]
 
 
 def _inputs(job: Job) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hauberk.privacy.tables.lattice import Keys
 from hauberk.privacy.tables.table import Codes
 
 Index = npt.NDArray[np.intp]
-_MOST_ABSORBED = 500  # combinations; each looks at every class
+_MOST_ABSORBED = 5000  # combinations; each looks at every class
 _TRIED = 8  # classes for each, the cheapest first
 _SUPPRESSED = 1.0  # what a row costs that is left out
 _NO_KEYS: Keys = np.zeros(1, np.uint64)

@@ -73,6 +73,15 @@ def header(
     return tuple(next(csv.reader([first], delimiter=delimiter))), delimiter
 
 
+def column_names(path: str | Path, *, encoding: str = "utf-8", delimiter: str | None = None) -> tuple[str, ...]:
+    """Of CSV or Parquet, without reading the rows; raises as ``read_table``."""
+    path = Path(path)
+    if path.suffix.lower() in PARQUET:
+        with _parquet(path) as file:
+            return tuple(file.schema_arrow.names)
+    return header(path, encoding=encoding, delimiter=delimiter)[0]
+
+
 def _codec(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
@@ -161,7 +170,8 @@ def _read_fast(path: Path, chosen: Sequence[str], encoding: str, delimiter: str)
         return None
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -169,16 +179,20 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
         raise DependencyMissing.extra("reading Parquet", "parquet") from None
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            chosen = tuple(columns) or tuple(names)
-            check_columns(chosen, names, where=path.name)
-            table = _gather(chosen, file.iter_batches(columns=list(chosen)))
+            yield file
     except FileNotFoundError:
         raise DataError(f"no table at {path}", path=str(path)) from None
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path} is not a Parquet table of plain values: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} is not a Parquet table of plain values: {reason}") from error
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
+    with _parquet(path) as file:
+        names = file.schema_arrow.names
+        chosen = tuple(columns) or tuple(names)
+        check_columns(chosen, names, where=path.name)
+        table = _gather(chosen, file.iter_batches(columns=list(chosen)))
     if not len(table):
         raise DataError(f"{path} has no rows", path=str(path))
     return table
