@@ -11,7 +11,7 @@ folders       the files of a folder
 
 from __future__ import annotations
 
-from hauberk.privacy.text.files.cell import Cell, Place
+from hauberk.privacy.text.files.cell import Bare, Cell, Place
 from hauberk.privacy.text.files.folders import files_of
 from hauberk.privacy.text.files.lines import LONGEST_LINE
 from hauberk.privacy.text.files.source import FORMATS, Chunk, Reading, Record, TextSource, open_source
@@ -19,6 +19,7 @@ from hauberk.privacy.text.files.source import FORMATS, Chunk, Reading, Record, T
 __all__ = [
     "FORMATS",
     "LONGEST_LINE",
+    "Bare",
     "Cell",
     "Chunk",
     "Place",

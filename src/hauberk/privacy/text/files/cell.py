@@ -9,6 +9,12 @@ import re
 from typing import NamedTuple
 
 
+class Bare(str):
+    """A text that is written as a number, without quotes, where the format tells numbers from text."""
+
+    __slots__ = ()
+
+
 class Place(NamedTuple):
     """Where something stands as the file is written: offsets in characters, ``end`` exclusive.
 

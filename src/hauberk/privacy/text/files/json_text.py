@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hauberk.core.errors import DataError
-from hauberk.privacy.text.files.cell import Cell
+from hauberk.privacy.text.files.cell import Bare, Cell
 from hauberk.privacy.text.files.encodings import TextFile
 from hauberk.privacy.text.files.lines import lines, too_long
 
@@ -73,7 +73,8 @@ class JsonText:
         return list(_cells(record, line))
 
     def rewrite(self, record: str, cells: Sequence[Cell], texts: Sequence[str | None]) -> str:
-        """The document with new texts; None becomes ``null``. A number that changes becomes a string.
+        """The document with new texts; None becomes ``null``. A number that changes becomes a string, unless it
+        is ``Bare``.
 
         Raises:
             DataError: two keys of one object became the same.
@@ -88,13 +89,19 @@ class JsonText:
             outer = 0 if cell.number else 1  # its quotes
             length = len(cell.text if cell.raw is None else cell.raw)
             out.append(record[at : cell.at - outer])
-            out.append("null" if text is None else json.dumps(text, ensure_ascii=record.isascii()))
+            out.append(_written(text, record))
             at = cell.at + length + outer
         if not out:
             return record
         made = "".join(out) + record[at:]
         _check_keys(made, cells[0].line)
         return made
+
+
+def _written(text: str | None, record: str) -> str:
+    if text is None or isinstance(text, Bare):
+        return text or "null"
+    return json.dumps(text, ensure_ascii=record.isascii())
 
 
 def _check_keys(made: str, line: int) -> None:

@@ -1,5 +1,5 @@
-"""Columns whose names say what they hold: a name in a column of its own stands without the words around it by which
-names are found in text.
+"""Columns whose names say what they hold: a name in a column of its own stands without the words around it by
+which names are found in text.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ _SAID = {
     "NAME": """name fullname full_name realname real_name username_cn customer customer_name client_name
         patient patient_name contact contact_name contact_person employee_name staff_name student_name
         cardholder card_holder account_name applicant owner_name first_name last_name firstname lastname
-        surname given_name 姓名 名字 真实姓名 客户 客户姓名 客户名称 用户姓名 患者 患者姓名 病人姓名 员工姓名 职工姓名 学生姓名 联系人
-        联系人姓名 收件人 收货人 收货人姓名 寄件人 持卡人 持卡人姓名 申请人 户主 户名 监护人 紧急联系人 开户人 经办人 法定代表人 法人""",
+        surname given_name 姓名 名字 真实姓名 客户 客户姓名 客户名称 用户姓名 患者 患者姓名 病人姓名
+        员工姓名 职工姓名 学生姓名 联系人 联系人姓名 收件人 收货人 收货人姓名 寄件人 持卡人 持卡人姓名
+        申请人 户主 户名 监护人 紧急联系人 开户人 经办人 法定代表人 法人""",
     "ID": """id_card idcard id_card_no id_number idcard_no identity_card identity_number id_no cert_no 身份证
         身份证号 身份证号码 证件号 证件号码 公民身份号码""",
     "MOBILE": """mobile mobile_phone mobile_no mobile_number cell cellphone cell_phone phone phone_no

@@ -116,7 +116,7 @@ class Policy:
 
     @property
     def marks(self) -> re.Pattern[str]:
-        """What this policy itself puts into texts, and does not treat again: tags and pseudonyms in brackets."""
+        """What treating puts into texts, and does not treat again: tags, and pseudonyms in brackets."""
         names = "|".join(sorted(map(re.escape, self.known), key=len, reverse=True))
         token = rf"[a-z2-7]{{{TOKEN_LETTERS}}}(?:#|~[a-z2-7]{{{WRITING_LETTERS}}})?"
         return re.compile(rf"\[(?P<name>(?:{names})(?::{token})?)\]")

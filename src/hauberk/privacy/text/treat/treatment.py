@@ -1,0 +1,223 @@
+"""Cells in, treated cells out: what is found in each, what else of it stands in the same record, what is done.
+
+Nothing here reads files or knows who calls; the same records give the same result wherever they are treated.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
+from datetime import date
+from typing import Protocol
+
+from hauberk.privacy.text.files import Bare, Cell
+from hauberk.privacy.text.finding import Finding
+from hauberk.privacy.text.policy import DROP, KEEP, Keys, Policy, Spot, name_of
+from hauberk.privacy.text.policy.actions import Mask
+from hauberk.privacy.text.treat.spans import Span, again, apart
+from hauberk.privacy.text.treat.tally import SAMPLES, Sample, Tally
+
+_LARGEST_RECORD = 1000  # cells and values whose product says whether a record is looked through a second time
+_SHORTEST_NUMBER = 5
+_NUMBER = re.compile(r"[1-9][0-9]*")
+_SHOWN = Mask(first=1)
+_HIDDEN = frozenset(("SECRET",))
+Texts = list[str | None]
+
+
+class Finder(Protocol):
+    """Whoever finds something in a line."""
+
+    def find(self, line: str) -> Sequence[Finding]: ...
+
+
+class Treatment:
+    """A policy and a key at work.
+
+    Args:
+        keys: None where the policy needs none.
+        today: on which ages are counted.
+        second: the second detector, which looks at a share of the records before and after; None for none.
+        rate: the share of records that it looks at, in [0, 1].
+
+    Limits: what the detector does not find stays, unless the same value was found elsewhere in its record.
+    """
+
+    def __init__(
+        self, policy: Policy, keys: Keys | None, today: date, *, second: Finder | None = None, rate: float = 0.0
+    ) -> None:
+        self._policy, self._keys, self._today = policy, keys, today
+        self._detector, self._marks = policy.detector, policy.marks
+        self._second, self._rate = second, rate
+        self._rules: dict[str | None, str | None] = {None: None}
+
+    def rule(self, column: str | None) -> str | None:
+        """What the policy says of a column; see ``Policy.rule``."""
+        if column not in self._rules:
+            self._rules[column] = self._policy.rule(column)
+        return self._rules[column]
+
+    def treat(self, records: Sequence[Sequence[Cell]], file: str) -> tuple[list[Texts], Tally]:
+        """New texts for the cells of each record; None for a cell that is dropped.
+
+        Args:
+            file: its name, which tells places in different files apart.
+        """
+        tally = Tally(records=len(records))
+        found = self._find(records)
+        made: list[Texts] = []
+        for number, cells in enumerate(records):
+            findings = found[number]
+            if any(findings) and len(cells) * sum(map(len, findings)) <= _LARGEST_RECORD:
+                findings = self._everywhere(cells, findings)
+            texts: Texts = []
+            inserted: list[list[Span]] = []
+            for cell, one in zip(cells, findings, strict=True):
+                text, spans = self._cell(cell, one, file, tally)
+                texts.append(text)
+                inserted.append(spans)
+            if self._second is not None and cells and self._looks(file, cells[0].line):
+                self._look(cells, findings, texts, inserted, tally)
+            made.append(texts)
+        return made, tally
+
+    def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
+        """By record and cell. Cells of one column are searched together, under the column's name."""
+        by_column: dict[str | None, list[tuple[int, int, str]]] = {}
+        found: list[list[list[Finding]]] = []
+        for number, cells in enumerate(records):
+            row: list[list[Finding]] = []
+            for place, cell in enumerate(cells):
+                rule = self.rule(cell.column)
+                row.append([])
+                if rule is None:
+                    if cell.text and not (cell.number and len(cell.text) < _SHORTEST_NUMBER):
+                        by_column.setdefault(cell.column, []).append((number, place, cell.text))
+                elif rule not in (KEEP, DROP):
+                    row[-1] = self._whole(cell.text, rule)
+            found.append(row)
+        for column, group in by_column.items():
+            label = (column or "").rsplit(".", 1)[-1]
+            texts = [text for _number, _place, text in group]
+            for (number, place, text), one in zip(
+                group, self._detector.find_all(texts, label=label), strict=True
+            ):
+                if one:
+                    sure = [each for each in one if each.score >= self._policy.least_score]
+                    found[number][place] = apart(sure, self._marked(text))
+        return found
+
+    def _whole(self, text: str, kind: str) -> list[Finding]:
+        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        if start >= end:
+            return []
+        return apart([Finding(start, end, kind, 1.0)], self._marked(text))
+
+    def _marked(self, text: str) -> list[Span]:
+        """What an earlier treatment put there."""
+        return [Span(*one.span()) for one in self._marks.finditer(text)] if "[" in text else []
+
+    def _everywhere(self, cells: Sequence[Cell], findings: Sequence[Sequence[Finding]]) -> list[list[Finding]]:
+        """The same values wherever else they stand in this record."""
+        values = {
+            cell.text[one.start : one.end]: one
+            for cell, group in zip(cells, findings, strict=True)
+            for one in group
+        }
+        made = []
+        for cell, group in zip(cells, findings, strict=True):
+            if self.rule(cell.column) is not None:
+                made.append(list(group))
+                continue
+            taken = sorted([Span(one.start, one.end) for one in group] + self._marked(cell.text))
+            more = [
+                Finding(span.start, span.end, one.type, one.score)
+                for value, one in values.items()
+                for span in again(cell.text, value)
+            ]
+            made.append(sorted([*group, *apart(more, taken)]))
+        return made
+
+    def _cell(
+        self, cell: Cell, findings: Sequence[Finding], file: str, tally: Tally
+    ) -> tuple[str | None, list[Span]]:
+        """The new text, and which parts of it were put there or meant to stay."""
+        rule = self.rule(cell.column)
+        if cell.column is not None:
+            tally.seen.add(cell.column)
+            if rule is not None:
+                key = (cell.column, rule)
+                tally.columns[key] = tally.columns.get(key, 0) + 1
+        if rule == DROP:
+            return None, []
+        if rule == KEEP:
+            return cell.text, [Span(0, len(cell.text))]
+        if not findings:
+            return cell.text, self._marked(cell.text)
+        out: list[str] = []
+        spans: list[Span] = []
+        at = length = 0
+        for one in findings:
+            fresh = self._apply(cell, one, file, tally)
+            before = cell.text[at : one.start]
+            start = length + len(before)
+            out += [before, fresh]
+            length = start + len(fresh)
+            spans.append(Span(start, length))
+            at = one.end
+        text = "".join(out) + cell.text[at:]
+        if cell.number and _NUMBER.fullmatch(text):
+            text = Bare(text)
+        return text, sorted({*spans, *self._marked(text)})
+
+    def _apply(self, cell: Cell, one: Finding, file: str, tally: Tally) -> str:
+        text = cell.text[one.start : one.end]
+        action = self._policy.action(one.type)
+        tally.found(one.type, name_of(action), one.score)
+        samples = tally.samples.setdefault(one.type, [])
+        if len(samples) < SAMPLES:
+            samples.append(Sample(one.type, masked(one.type, text), cell.place(one.start, one.end)))
+        place = f"{file}\n{cell.line}\n{cell.column}\n{cell.start + one.start}"
+        number = cell.number and one.start == 0 and one.end == len(cell.text)
+        spot = Spot(self._keys, place, self._today, number=number)
+        fresh = action.apply(one.type, text, spot)
+        tally.tokens += spot.tokens
+        return fresh
+
+    def _looks(self, file: str, line: int) -> bool:
+        """Whether the second detector looks at this record, which its place alone decides."""
+        return zlib.crc32(f"{file}\n{line}".encode()) < self._rate * 2**32
+
+    def _look(
+        self,
+        cells: Sequence[Cell],
+        findings: Sequence[Sequence[Finding]],
+        texts: Sequence[str | None],
+        inserted: Sequence[Sequence[Span]],
+        tally: Tally,
+    ) -> None:
+        assert self._second is not None
+        tally.looked += 1
+        left = False
+        for cell, treated, text, spans in zip(cells, findings, texts, inserted, strict=True):
+            if text is None or self.rule(cell.column) == KEEP:
+                continue
+            before = [Span(one.start, one.end) for one in self._second.find(cell.text)]
+            ours = [Span(one.start, one.end) for one in treated] + self._marked(cell.text)
+            tally.second += len(before)
+            tally.both += sum(any(one.meets(other) for other in ours) for one in before)
+            for one in self._second.find(text):
+                if not any(Span(one.start, one.end).meets(other) for other in spans):
+                    left = True
+                    tally.left_types[one.type] = tally.left_types.get(one.type, 0) + 1
+        tally.left += left
+
+
+def masked(kind: str, text: str) -> str:
+    """For a report: the first letter and stars, for a secret stars alone; no control characters."""
+    made = _SHOWN.apply(kind, text, Spot(None, "", date.min)) if kind not in _HIDDEN else "*" * len(text)
+    return "".join(
+        letter if unicodedata.category(letter)[0] not in "CZ" or letter == " " else "?" for letter in made[:40]
+    )
