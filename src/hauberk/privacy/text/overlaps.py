@@ -39,5 +39,5 @@ def _beats(one: Finding, other: Finding) -> bool:
     return _order(one) < _order(other)
 
 
-def _order(one: Finding) -> tuple[int, float, int]:
-    return _RANK.get(one.type, -1), -one.score, one.start - one.end
+def _order(one: Finding) -> tuple[int, int, float]:
+    return _RANK.get(one.type, -1), one.start - one.end, -one.score

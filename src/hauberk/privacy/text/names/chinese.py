@@ -18,19 +18,38 @@ from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.names import cues, tables
 
 _LONGEST_RUN = 300  # longer runs are read in pieces
-_NAME = 62  # a name anywhere, before anything beside it is known
+_NAME = 54  # a name anywhere, before anything beside it is known
 _ALONE_GIVEN, _TWO_GIVEN = 16, 3  # how many given names have one character, and two
 _UNKNOWN = 135  # a character that is no word by itself
 _RARE_GIVEN = (125, 125, 125)
 _SURNAME_ALONE = 30
 _PLACE = 35  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
+_INSTITUTIONS = frozenset(
+    "小区 公司 有限 大学 学院 学校 中学 小学 医院 集团 酒店 宾馆 饭店 银行 超市 药店 商城 商场 广场 大厦 公园 花园 家园 新村 社区 大道 大街 车站 机场 电器 汽车 科技 股份 牌子 杯赛".split()
+)
+_NO_GIVEN = frozenset("姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她")  # what follows a name
+_SEX = 60  # 男 or 女 follows
 _EDGE = 9  # a run begins or ends here
 _WHOLE = 22  # the name is the whole run
 _SEPARATORS = ":：=\"' \t（(【[|,，、;；/<《“‘@#.*-1234567890\x0b"
 _STRIPPED = " \t:：=\"'“‘（(【["
 
-_MARKED = re.compile(r"[\u4e00-\u9fff]{1,8}(?:[·•‧・][\u4e00-\u9fff]{1,9}){1,4}")
+# Characters that names of other tongues are written with.
+_SOUNDS = (
+    "阿艾安奥巴白贝本比彼别宾波伯博布查达戴丹德邓迪蒂丁杜多尔恩法菲费芬弗夫福富盖甘高戈格根古哈海汉豪赫亨华怀霍基吉加佳嘉简杰金卡凯康考科克肯库拉来莱赖兰朗劳勒雷蕾李里利莉丽连"
+    "列林琳龙卢鲁露伦罗洛玛马迈麦曼芒梅蒙米密明莫默姆穆娜纳南内妮尼年宁纽努诺欧帕派潘庞佩彭皮珀普奇齐契恰钱乔琼丘热仁荣瑞若萨塞桑瑟沙山尚绍舍申胜圣施什史舒斯丝思松苏索塔泰坦汤"
+    "唐陶特腾提廷图吐托陀瓦万威韦维温文沃乌武伍西希锡夏香肖谢辛欣雅亚延扬耶叶伊因英尤于约扎泽詹张珍治朱兹佐买依木江合吾孜力卓才让次仁央旺顿珠增格姆日吾外祖热孙哲玛措青曲冬花班翰鲍莎茨钦捷奈昂敦贡桂苗莲贾廉黛朵妲萝芙薇蔻翠代约顿斌"
+)
+_MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
+_ASKED_FOR = re.compile(rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])")
+_SURE = 0.85  # from here on a name counts in the whole document
+
+
+@cache
+def _begins() -> re.Pattern[str]:
+    """Characters that surnames begin with."""
+    return re.compile(f"[{''.join({name[0] for name in tables.surnames()})}]")
 
 
 @cache
@@ -66,7 +85,7 @@ def _right(text: str, place: int) -> int:
     following = text[place : place + 3]
     if not following or not "\u4e00" <= following[0] <= "\u9fff":
         told = text[place : place + 5].lstrip("，, （(:：　\t、|/\"")[:1]
-        return 30 if told in ("男", "女") and told else _EDGE
+        return _SEX if told in ("男", "女") else _EDGE
     for length in (3, 2, 1):
         spoken = cues.RIGHT.get(following[:length])
         if spoken is not None:
@@ -83,13 +102,38 @@ class ChineseNames:
         lexicon = tables.words()
         self._words, self._longest = lexicon.costs, lexicon.longest
         self._surnames, self._given = tables.surnames(), tables.given()
+        self._whole = tables.whole_given()
         self._doubles = {one[:2] for one in self._surnames if len(one) > 1}
 
     def find(self, text: str) -> Iterator[Finding]:
+        found = list(self._found(text))
+        yield from found
+        yield from self._again(text, found)
+        for match in _MARKED.finditer(text):
+            if len(match[0]) > 3:
+                yield Finding(match.start(), match.end(), self.type, 0.9)
+        for match in _ASKED_FOR.finditer(text):
+            yield Finding(match.start("name"), match.end("name"), self.type, 0.85)
+
+    def _found(self, text: str) -> Iterator[Finding]:
         for match in _runs().finditer(text):
             begin, end = match.span()
             for start in range(begin, end, _LONGEST_RUN):
                 yield from self._read(text, start, min(end, start + _LONGEST_RUN))
+
+    def _again(self, text: str, found: list[Finding]) -> Iterator[Finding]:
+        """Names that are certain somewhere, where they were read as something else."""
+        sure = {one.of(text) for one in found if one.score >= _SURE and one.end - one.start > 1}
+        sure = {one for one in sure if one not in self._words}
+        if not sure:
+            return
+        taken = {place for one in found for place in range(one.start, one.end)}
+        for match in _begins().finditer(text):
+            for length in (4, 3, 2):
+                stop = match.start() + length
+                if text[match.start() : stop] in sure and match.start() not in taken and stop - 1 not in taken:
+                    yield Finding(match.start(), stop, self.type, 0.8)
+                    break
 
     def _read(self, text: str, begin: int, end: int) -> Iterator[Finding]:
         size = end - begin
@@ -132,17 +176,25 @@ class ChineseNames:
             base = _NAME + surname - left
             after = here + size
             if text[after : after + 2] in cues.ADDRESSED or text[after : after + 3] in cues.ADDRESSED:
-                yield size, base + _SURNAME_ALONE - 32
-            if after < end:
+                yield size, base + _SURNAME_ALONE - cues.TITLE
+                continue
+            if text[after : after + 1] == "总" and not "\u4e00" <= text[after + 1 : after + 2] <= "\u9fff":
+                yield size, base + _SURNAME_ALONE - cues.TITLE
+                continue
+            if text[here - 1 : here] == "姓" and (after >= end or text[after] in "名的"):
+                yield size, 0
+            if after < end and text[after] not in _NO_GIVEN:
                 alone = self._given.get(text[after], _RARE_GIVEN)[2] + _ALONE_GIVEN
                 yield size + 1, self._beside(text, here, after + 1, base + alone, begin, end)
             if after + 1 < end:
-                first = self._given.get(text[after], _RARE_GIVEN)[0]
-                second = self._given.get(text[after + 1], _RARE_GIVEN)[1]
-                yield size + 2, self._beside(text, here, after + 2, base + first + second + _TWO_GIVEN, begin, end)
+                both = self._given.get(text[after], _RARE_GIVEN)[0] + self._given.get(text[after + 1], _RARE_GIVEN)[1]
+                two = min(both, self._whole.get(text[after : after + 2], both)) + _TWO_GIVEN
+                yield size + 2, self._beside(text, here, after + 2, base + two, begin, end)
 
     def _beside(self, text: str, start: int, stop: int, cost: int, begin: int, end: int) -> int:
         if text[stop - 1] in _PLACES and stop - start > 2 or text[stop : stop + 1] in _PLACES and stop < end:
+            cost += _PLACE
+        if text[stop - 1] in _NO_GIVEN or text[stop : stop + 2] in _INSTITUTIONS:
             cost += _PLACE
         cost -= _right(text, stop)
         return cost - _WHOLE if start == begin and stop == end else cost

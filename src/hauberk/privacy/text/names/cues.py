@@ -21,8 +21,16 @@ _LABELS = (
 ).split()
 _ALONE_LABELS = frozenset("姓 名 收 致 开发 测试 运营 登记 记录 主持 出席 签收 摄影 销售 人事 行政 财务 名称 甲方 乙方 丙方 代表 员工".split())
 
-LABELS: dict[str, int] = {one: 45 for one in _LABELS}  # before a colon or a space
-LEFT: dict[str, int] = {one: 28 for one in _LABELS if one not in _ALONE_LABELS and one.isalpha()}  # right before the name
+_FORM_LABELS = (
+    "姓名 名字 户名 开户名 联系人 联络人 收货人 收件人 寄件人 发件人 取件人 签收人 收款人 付款人 汇款人 持卡人 账户名 经办人 申请人 被申请人 投保人 被保险人 受益人 "
+    "法定代表人 法人代表 借款人 出借人 担保人 保证人 承租人 出租人 患者姓名 病人姓名 紧急联系人 父亲姓名 母亲姓名 客户姓名 学生姓名 员工姓名 填表人 审核人 证明人 推荐人 介绍人 监护人 驾驶人"
+).split()
+
+# Before a colon or a space. Roles stand before what people say too (客服：明白), what forms ask for does not.
+LABELS: dict[str, int] = dict.fromkeys(_LABELS, 38) | dict.fromkeys(_FORM_LABELS, 62)
+FORM_LABEL = "|".join(sorted(_FORM_LABELS, key=len, reverse=True))
+# Right before the name.
+LEFT: dict[str, int] = {one: 28 for one in _LABELS if one not in _ALONE_LABELS and one.isalpha()}
 LEFT |= dict.fromkeys(
     "叫 名叫 叫做 我叫 他叫 她叫 我是 您是 你是 他是 她是 名为 姓名 名字 联系 找到 通知 转告 告诉 提醒 转交 感谢 谢谢 "
     "委托 授权 经由 聘请 任命 推荐 邀请 @ 经纪人".split(),
@@ -35,7 +43,8 @@ TITLES = (
     "先生 女士 小姐 太太 夫人 老师 同学 同志 经理 总经理 副总 总监 主任 副主任 医生 医师 大夫 护士 教授 副教授 律师 法官 警官 师傅 阿姨 叔叔 "
     "局长 副局长 处长 科长 部长 院长 校长 所长 队长 市长 书记 主席 主管 组长 助理 秘书 会计 博士 院士 主编 编辑 记者 导演 教练 老板 董事长 董事 总裁 工程师 店长 村长 乡长 镇长 县长 省长 总统 总理 首相"
 ).split()
-RIGHT: dict[str, int] = {one: 32 for one in TITLES}
+TITLE = 32
+RIGHT: dict[str, int] = dict.fromkeys(TITLES, TITLE)
 RIGHT |= dict.fromkeys(
     "说 说道 表示 认为 告诉 指出 介绍 回忆 称 坦言 透露 强调 补充 补充道 解释 回答 问 笑道 道 签字 签名 签收 女 男 收 等 等人 本人 一家 夫妇 负责 主持 "
     "出生 毕业 因 犯 诉 驾驶 持 系 向 与 和 及 在 对 将 已 已经 曾 曾任 曾在 于 以 从 到 把 被 的 是 也 还 都 又 就 有 正在 刚 刚刚 跟 同 同志 哥 姐 总 们 们俩 俩 你 你好 您好 您 "

@@ -7,6 +7,7 @@ an institution or a street. Given names that are words too (Will, May, Jordan) n
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -59,12 +60,12 @@ def _known() -> _Known:
     given, surnames = tables.english()
     more = tables.english_more()
     return _Known(
-        frozenset(given) | more["given"],
+        frozenset(given) | {_spelt(one) for one in more["given"]},
         frozenset(surnames),
         (more["words"] | tables.common_english()) - more["soft"],
         more["soft"],
         more["places"],
-        more["organisations"],
+        more["organisations"] | {_spelt(one) for one in more["organisations"]},
         more["titles"],
         more["titles_alone"],
         more["pinyin"],
@@ -100,8 +101,12 @@ def _names(text: str, tokens: list[re.Match[str]], known: _Known) -> Iterator[Fi
 
 
 def _spelt(token: str) -> str:
-    """A word as the tables spell it."""
+    """A word as the tables spell it: no accents, one capital, the first part of what a hyphen joins."""
     bare = token.rstrip(".")
+    if not bare.isascii():
+        bare = "".join(one for one in unicodedata.normalize("NFD", bare) if not unicodedata.combining(one))
+    first = re.split("[-‐]", bare)[0]
+    bare = first if len(first) > 1 else bare
     return bare.capitalize() if bare.isupper() and len(bare) > 1 else bare
 
 
@@ -167,6 +172,8 @@ def _run(words: list[str], known: _Known, *, strict: bool) -> int:
             break
         taken += 1
         if one not in known.given or taken >= 3:
+            if taken < len(words) and words[taken] in known.surnames and words[taken] not in known.words:
+                taken += words[taken] not in known.organisations  # a second surname, as Spanish names have
             break
         if taken < len(words) and words[taken] not in known.surnames:
             break

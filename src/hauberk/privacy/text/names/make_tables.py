@@ -26,6 +26,7 @@ _NEW_GIVEN_WEIGHT = 25
 _COMMON = 1.7  # a surname's share, in thousandths
 _RARE = 100
 _LIKE_A_NAME = 145
+_SEEN_OFTEN = 3  # given names as a whole
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥店区市省州路街巷寺庙山河湖海岛港站寨堡沟江国里元一分年月日生人子机学")
 _NAMES_NOT_WORDS = ("周恩来", "刘澜涛", "周星驰", "唐海", "邓丽君", "林青霞", "王海")
 
@@ -60,7 +61,19 @@ _NEW_GIVEN = (
     "皓 炜 昕 祺 骏 楷 梁 诚 策 朗 煜 烨 铭 锐 航 远 睿智 嘉豪 家豪 家辉 家欣 俊熙 俊豪 明轩 明哲 明辉 光明 光辉 爱国 爱华 爱民 "
     "新华 新宇 德华 德明 学友 学文 富城 城武 子怡 冰冰 志玲 依林 雨绮 晓彤 晓雯 晓琳 晓丽 晓敏 晓刚 雯雯 菲菲 莎莎 倩倩 娜娜 露露 圆圆 "
     "慧敏 慧珍 慧玲 静怡 静雯 静茹 诗雨 诗琪 天佑 天翔 振华 振国 振宇 宏伟 宏伟 宏图 伟明 伟强 伟杰 伟东 少华 少峰 世杰 世豪 鸿飞 鹏飞 "
-    "鹏程 云飞 凤英 凤兰 凤霞 金凤 金花 银花 月华 月娥 彩霞 翠兰 翠花 素芬 素珍 惠芳 惠敏 惠玲 小芳 小丽 小华 小平 小波 小强 小刚 小雨 小婷"
+    "鹏程 云飞 凤英 凤兰 凤霞 金凤 金花 银花 月华 月娥 彩霞 翠兰 翠花 素芬 素珍 惠芳 惠敏 惠玲 小芳 小丽 小华 小平 小波 小强 小刚 小雨 小婷 三 四 五 六 七 八"
+).split()
+
+
+# Words that people are called by.
+_WORDS_AS_GIVEN = (
+    "胜利 成功 和平 建国 建设 光荣 光明 文明 卫星 红旗 向前 前进 进步 友谊 团结 解放 跃进 援朝 国庆 元旦 立春 冬至 长城 长江 黄河 泰山 "
+    "高山 高峰 高远 清泉 清源 明月 明星 明亮 晴天 朝阳 向阳 阳光 春天 春光 秋实 白雪 冰雪 如意 吉祥 平安 安宁 安康 安然 健康 幸福 快乐 开心 "
+    "满意 美丽 聪明 智慧 勇敢 坚强 坚定 诚实 忠诚 忠实 正直 公正 公平 自强 自立 独立 永远 永恒 未来 希望 理想 梦想 远方 远航 领航 启航 天空 大海 "
+    "大江 大山 海洋 江山 江河 山河 万里 千里 长征 长河 长工 太行 秋菊 牡丹 芙蓉 玫瑰 百合 海棠 茉莉 水仙 黎明 天明 晨光 曙光 星星 月亮 太阳 思想 思念 "
+    "方圆 方舟 方正 大方 大为 大同 大力 有才 有志 有为 得志 得利 发财 来福 进财 招财 宝贝 宝玉 珍珠 翡翠 忠和 可心 可可 乐天 明远 学海 学习 学文 学武 "
+    "卫东 卫国 卫民 爱国 爱民 爱军 拥军 为民 为国 振兴 兴旺 兴隆 富强 富贵 长寿 长青 长春 常青 万年 万春 东方 东海 东升 南山 西山 北辰 中华 中国 新中 新民 新生 "
+    "家家 家乐 家宝 来宝 得宝 天宝 天赐 天成 自然 自在 如一 一心 一诺 一帆 一凡 一鸣 守信 守义 守业 克勤 克俭 克强 怀瑾 景行 书香 文化 文章 文才 诗意 诗诗 画画"
 ).split()
 
 
@@ -111,14 +124,16 @@ def words(listed: list[tuple[str, int, str]], surnames: dict[str, float], spelt:
 
 
 def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str:
-    """Lines of a character and its costs: first of two, second of two, alone."""
+    """Lines of a character and its costs (first of two, second of two, alone), or of two and their cost."""
     first: Counter[str] = Counter()
     second: Counter[str] = Counter()
     alone: Counter[str] = Counter()
+    whole = Counter(dict.fromkeys(_WORDS_AS_GIVEN, 2 * _SEEN_OFTEN))
     for word, _, tag in listed:
         if tag == "nr" and word[0] in surnames and len(word) == 3:
             first[word[1]] += 1
             second[word[2]] += 1
+            whole[word[1:]] += 1
         elif tag == "nr" and word[0] in surnames and len(word) == 2 and word not in _WORDS_NOT_NAMES:
             alone[word[1]] += 1
     for name in _NEW_GIVEN:
@@ -129,6 +144,7 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
         else:
             first[name[0]] += _NEW_GIVEN_WEIGHT
             second[name[1]] += _NEW_GIVEN_WEIGHT
+            whole[name] += _NEW_GIVEN_WEIGHT // 2
     for one in first + second:  # what stands in names of two characters can stand alone, less often
         alone[one] += (first[one] + second[one]) / 8  # type: ignore[assignment]
     places = (first, second, alone)
@@ -139,6 +155,7 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
             continue
         costs = [_cost(place[one] + 0.3, total) for place, total in zip(places, totals, strict=True)]
         lines.append(f"{one} {costs[0]} {costs[1]} {costs[2]}\n")
+    lines += [f"{name} {_cost(count, totals[0])}\n" for name, count in sorted(whole.items()) if count >= _SEEN_OFTEN]
     return "".join(lines)
 
 

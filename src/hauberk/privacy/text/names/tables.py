@@ -45,7 +45,14 @@ def surnames() -> dict[str, int]:
 @cache
 def given() -> dict[str, tuple[int, int, int]]:
     """Characters of Chinese given names: costs as first of two, second of two, alone."""
-    return {one: (int(first), int(second), int(alone)) for one, first, second, alone in _lines("given_zh.txt")}
+    listed = (line for line in _lines("given_zh.txt") if len(line) == 4)
+    return {one: (int(first), int(second), int(alone)) for one, first, second, alone in listed}
+
+
+@cache
+def whole_given() -> dict[str, int]:
+    """Chinese given names of two characters that many bear, and their costs."""
+    return {line[0]: int(line[1]) for line in _lines("given_zh.txt") if len(line) == 2}
 
 
 @cache
