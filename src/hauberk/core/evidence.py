@@ -48,7 +48,9 @@ KINDS = (
     "obfuscation",
     "watermark",
     "watermark-verification",
+    "private-query",
     "anonymization",
+    "aggregation",
 )
 
 

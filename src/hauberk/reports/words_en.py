@@ -447,6 +447,7 @@ ENGLISH: dict[str, str] = {
     "kind.trace": "tracing",
     "kind.watermark": "watermark",
     "kind.watermark-verification": "search for a watermark",
+    "kind.private-query": "private query",
     # glossary
     "glossary.heading": "Terms",
     "glossary.clean": "Clean accuracy",

@@ -421,6 +421,7 @@ CHINESE: dict[str, str] = {
     "kind.trace": "泄露溯源",
     "kind.watermark": "水印",
     "kind.watermark-verification": "水印检验",
+    "kind.private-query": "差分隐私查询",
     # glossary
     "glossary.heading": "术语",
     "glossary.clean": "干净样本准确率",
