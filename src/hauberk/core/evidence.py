@@ -48,6 +48,7 @@ KINDS = (
     "obfuscation",
     "watermark",
     "watermark-verification",
+    "deidentification",
     "private-query",
     "anonymization",
     "aggregation",

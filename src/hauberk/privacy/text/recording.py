@@ -1,4 +1,4 @@
-"""The evidence that de-identification leaves: what was found and done, and what may be left. No value is in it."""
+"""The evidence of a de-identification: what was found and done, and what may be left. No value is in it."""
 
 from __future__ import annotations
 
