@@ -39,8 +39,8 @@ _LABEL = r"(?:住址|地址|户籍地?|籍贯|居住地|现住地?|住所地?|�
 _LEVEL = rf"[{_HAN}]{{1,9}}?(?:省|自治区|市|自治州|地区|盟|区|县|旗)"
 _LOWER = rf"[{_HAN}]{{1,9}}?(?:街道|镇|乡|村|社区|路|大街|街|大道|巷|胡同|小区|花园|家园|苑)"
 _REGIONS = re.compile(rf"(?:{_LABEL})(?P<labelled>{_LEVEL}{_LEVEL}(?:{_LEVEL})?(?:{_LOWER}){{0,4}})")
-_THREE_LEVELS = re.compile(
-    rf"[{_HAN}]{{2,9}}?(?:省|市|自治区)[{_HAN}]{{1,6}}?(?:市|自治州|区|县|旗)(?:[{_HAN}]{{1,6}}?(?:区|县|旗|市))?(?:{_LOWER}){{1,4}}"
+_BELOW_REGION = re.compile(
+    rf"(?:[{_HAN}]{{1,6}}?(?:市|自治州|区|县|旗))?[{_HAN}]{{1,6}}?(?:市|区|县|旗)(?:{_LOWER}){{1,4}}"
 )
 _WINDOW = 48
 
@@ -61,10 +61,11 @@ class ChineseAddresses:
                 yield Finding(start, done, self.type, 0.9)
         for match in _REGIONS.finditer(text):
             yield Finding(match.start("labelled"), match.end("labelled"), self.type, 0.75)
-        for below in _THREE_LEVELS.finditer(text):
-            region = REGION.search(below[0])
-            if region:
-                yield Finding(below.start() + region.start(), below.end(), self.type, 0.75)
+        for region in REGION.finditer(text):
+            if region[0].endswith(("省", "市", "自治区")):
+                below = _BELOW_REGION.match(text, region.end(), region.end() + 40)
+                if below:
+                    yield Finding(region.start(), below.end(), self.type, 0.75)
 
 
 def _begin(text: str, earliest: int, anchor: re.Match[str]) -> int | None:

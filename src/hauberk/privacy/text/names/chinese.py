@@ -17,7 +17,7 @@ from functools import cache
 from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.names import cues, tables
 
-_LONGEST_RUN = 300  # longer runs are read in pieces
+_RUN = re.compile(r"[\u4e00-\u9fff]{1,300}")  # longer runs are read in pieces
 _NAME = 54  # a name anywhere, before anything beside it is known
 _ALONE_GIVEN, _TWO_GIVEN = 16, 3  # how many given names have one character, and two
 _UNKNOWN = 135  # a character that is no word by itself
@@ -50,13 +50,6 @@ _SURE = 0.85  # from here on a name counts in the whole document
 def _begins() -> re.Pattern[str]:
     """Characters that surnames begin with."""
     return re.compile(f"[{''.join({name[0] for name in tables.surnames()})}]")
-
-
-@cache
-def _runs() -> re.Pattern[str]:
-    """Runs of Chinese characters that hold a surname with something after it."""
-    one = "".join(sorted({name[0] for name in tables.surnames()}))
-    return re.compile(rf"[\u4e00-\u9fff]*?[{one}][\u4e00-\u9fff]+")
 
 
 def _left(text: str, place: int) -> int:
@@ -116,10 +109,10 @@ class ChineseNames:
             yield Finding(match.start("name"), match.end("name"), self.type, 0.85)
 
     def _found(self, text: str) -> Iterator[Finding]:
-        for match in _runs().finditer(text):
-            begin, end = match.span()
-            for start in range(begin, end, _LONGEST_RUN):
-                yield from self._read(text, start, min(end, start + _LONGEST_RUN))
+        begins = _begins()
+        for match in _RUN.finditer(text):
+            if begins.search(text, match.start(), match.end()):
+                yield from self._read(text, *match.span())
 
     def _again(self, text: str, found: list[Finding]) -> Iterator[Finding]:
         """Names that are certain somewhere, where they were read as something else."""
