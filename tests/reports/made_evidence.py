@@ -560,6 +560,34 @@ def certificates(name: str = "proved", **more: Any) -> Evidence:
     return record("certificates", name, {**result, **more}, parameters=parameters)
 
 
+def deidentification(name: str = "clean.csv", **more: Any) -> Evidence:
+    """Customers whose names and numbers were found, with what a second detector still sees."""
+    digests = {"digest_before": f"sha256:{'1' * 64}", "digest": f"sha256:{'2' * 64}"}
+    result = {
+        "records": 1200,
+        "findings": 2310,
+        "counts": [
+            {"type": "NAME", "action": "pseudonym", "count": 1300, "mean_score": 0.93, "least_score": 0.5},
+            {"type": "MOBILE", "action": "tag", "count": 1000, "mean_score": 0.98, "least_score": 0.9},
+            {"type": "STAFF", "action": "delete", "count": 10, "mean_score": 0.9, "least_score": 0.9},
+        ],
+        "columns": [{"column": "phone", "rule": "MOBILE", "cells": 1000}],
+        "files": [
+            {"name": name, "format": "csv", "encoding": "gb18030", "records": 1200, "findings": 2310,
+             "size_bytes": 90_000, **digests},
+        ],
+        "samples": [{"type": "NAME", "masked": "张*", "file": name, "line": 7, "column": "name"}],
+        "leak": {
+            "looked": 400, "share_looked": 0.34, "left": 4, "left_share": 0.01, "left_interval": [0.004, 0.025],
+            "left_types": {"NAME": 4}, "second": 700, "both": 690, "found_share": 690 / 700,
+            "found_interval": [0.974, 0.992],
+        },
+        "tokens": 12,
+    }  # fmt: skip
+    parameters = {"policy": {}, "policy_digest": f"sha256:{'3' * 64}", "key": "0011223344556677"}
+    return record("deidentification", name, {**result, **more}, parameters=parameters)
+
+
 OTHERS = {
     "certificates": certificates,
     "detection": detection,
@@ -569,6 +597,7 @@ OTHERS = {
     "extraction": extraction,
     "membership": membership,
     "inversion": inversion,
+    "deidentification": deidentification,
 }
 
 

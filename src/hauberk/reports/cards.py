@@ -11,6 +11,7 @@ from hauberk.reports.views import (
     Certified,
     Cleansing,
     Corruptions,
+    Deidentification,
     Detection,
     Extraction,
     Interval,
@@ -68,6 +69,24 @@ class Cards:
         yield from map(self._extraction, summary.extractions)
         yield from map(self._membership, summary.memberships)
         yield from map(self._inversion, summary.inversions)
+        yield from map(self._deidentification, summary.deidentifications)
+
+    def _deidentification(self, one: Deidentification) -> Card:
+        words = self._words
+        facts = {"findings": numbers.amount(one.findings), "records": numbers.amount(one.records)}
+        sentence = words("verdict.people", **facts)
+        if one.found is not None:
+            sentence += words("verdict.people_found", found=percent(one.found.value))
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=words("none") if one.left is None else percent(one.left.value),
+            under=words("verdict.under_people"),
+            interval=words("people.looked", looked=numbers.amount(one.looked))
+            if one.left is None
+            else words("verdict.interval_alone", interval=interval(one.left.interval)),
+            sentence=sentence,
+        )
 
     def _model(self, model: Model) -> Card:
         words = self._words
