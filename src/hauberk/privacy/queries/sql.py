@@ -126,13 +126,13 @@ class _Parser:
     def _check_source(self, tree: Any) -> None:
         source = tree.args.get("from_") or tree.args.get("from")
         table = getattr(source, "this", None)
-        if not isinstance(table, self._nodes.Table) or table.sql().lower() != "data":
+        if not isinstance(table, self._nodes.Table) or table.sql(comments=False).lower() != "data":
             raise ConfigError("a question is FROM data, the one table there is", hint=_SUBSET)
 
     def _unaliased(self, node: Any) -> tuple[Any, str]:
         if isinstance(node, self._nodes.Alias):
             return node.this, str(node.alias)
-        return node, str(node.sql())
+        return node, str(node.sql(comments=False))
 
     def _aggregate(self, node: Any, label: str) -> Aggregate:
         nodes = self._nodes
