@@ -101,4 +101,6 @@ class Detector:
 
 def _behind(found: list[Finding], lead: int) -> list[Finding]:
     """Without what stands in the label, which is nobody's."""
-    return [Finding(one.start - lead, one.end - lead, one.type, one.score) for one in found if one.start >= lead]
+    return [
+        Finding(one.start - lead, one.end - lead, one.type, one.score) for one in found if one.start >= lead
+    ]

@@ -16,7 +16,9 @@ _SURNAMES = frozenset(
     "王李张刘陈杨赵黄周吴徐孙胡朱林何郭罗梁宋郑谢韩唐冯董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾魏薛阎潘戴谭廖邹熊陆郝孔崔邱秦顾侯邵孟段钱尹黎贺龚欧"
 )
 _CALLED = ("先生", "女士", "小姐", "老师", "医生", "经理", "同学", "教授", "律师", "主任")
-_NO_NAMES = frozenset("的了是在和与及或有不我你他们这那个上下中人大小多来去说要会能可以为到对就也都很国家会长期间时候明天年月日子点元件金额子女系统计划理由")
+_NO_NAMES = frozenset(
+    "的了是在和与及或有不我你他们这那个上下中人大小多来去说要会能可以为到对就也都很国家会长期间时候明天年月日子点元件金额子女系统计划理由"
+)
 _HOUSES = frozenset("号室栋幢弄楼座")
 _LANES = frozenset("路街道巷弄村镇区里园苑庄")
 _JOINS = frozenset(" -.()+")
@@ -82,7 +84,12 @@ def _numbers(line: str, runs: list[_Run]) -> Iterator[Finding]:
             place += 1
             continue
         last = place
-        while last + 2 < len(runs) and runs[last + 2].kind == "d" and line[runs[last + 1].start] in _JOINS and last - place < 12:
+        while (
+            last + 2 < len(runs)
+            and runs[last + 2].kind == "d"
+            and line[runs[last + 1].start] in _JOINS
+            and last - place < 12
+        ):
             last += 2
         start, end = runs[place].start, runs[last].end
         digits = "".join(str(int(one)) for one in line[start:end] if one.isdecimal())
@@ -137,7 +144,13 @@ def _beside(line: str, start: int, end: int) -> Iterator[Finding]:
     left = start - 1
     while left > 0 and start - left < 3 and line[left - 1].isascii() and line[left - 1].isalpha():
         left -= 1
-    if left > 0 and line[left].isupper() and _kind(line[left - 1]) == "h" and line[left - 1] not in "号型第" and 4 <= end - start <= 6:
+    if (
+        left > 0
+        and line[left].isupper()
+        and _kind(line[left - 1]) == "h"
+        and line[left - 1] not in "号型第"
+        and 4 <= end - start <= 6
+    ):
         yield Finding(left - 1, end, "PLATE", 0.5)
 
 
@@ -168,7 +181,11 @@ def _words(line: str, runs: list[_Run]) -> Iterator[Finding]:
 
 
 def _is_mixed(piece: str) -> bool:
-    kinds = (any(one.isdigit() for one in piece), any(one.islower() for one in piece), any(one.isupper() for one in piece))
+    kinds = (
+        any(one.isdigit() for one in piece),
+        any(one.islower() for one in piece),
+        any(one.isupper() for one in piece),
+    )
     return all(kinds) and len(set(piece)) >= _SECRET_KINDS and "/" not in piece
 
 

@@ -15,9 +15,7 @@ from hauberk.privacy.text.finding import Finding
 _HAN = "\u4e00-\u9fff"
 _NUMBER = r"(?:[0-9]{1,5}[A-Za-z]?(?:[-－][0-9A-Za-z]{1,5}){0,3}|[A-Za-z][0-9]{0,4}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5})"
 _UNIT = r"(?:号院|号楼|号(?![线码机令脉称召])|弄|栋|幢|座(?![位机])|单元|室|层|楼(?![盘市梯主])|组|房(?![产东间价租贷屋子])|户(?![名口籍主])|队|支弄|门(?![口诊])|#)"
-_BUILDING = (
-    "小区|花园|公寓|大厦|大楼|广场|中心|家园|新村|新城|苑|城|园|里|府|湾|庭|轩|居|宿舍|社区|国际|商城|市场|院|阁|庄|楼|馆|厂|学校|大学|医院|科技园|创业园|工业园"
-)
+_BUILDING = "小区|花园|公寓|大厦|大楼|广场|中心|家园|新村|新城|苑|城|园|里|府|湾|庭|轩|居|宿舍|社区|国际|商城|市场|院|阁|庄|楼|馆|厂|学校|大学|医院|科技园|创业园|工业园"
 _ROAD = "路街道巷弄村镇里同庄区园段坊社屯组院场城寨沟坪乡县市苑厦寓湾府居轩庭阁旁侧口线"
 _ANCHOR = re.compile(rf"(?<![0-9A-Za-z.第月])(?<!年 )(?P<number>{_NUMBER})(?P<unit>{_UNIT})")
 _TAIL = re.compile(
@@ -30,11 +28,14 @@ _LAST_NUMBER = re.compile(r"[ -]?[0-9]{2,5}(?:-[0-9]{1,5}){0,2}(?![0-9年月日.
 _BREAKS = re.compile(r"[，,。；;：:、“”\"'！？!?（）()<>《》【】\[\]{}|\t\n\x0b=/]")
 _SPACE = re.compile(r"(?<![省市区县旗路街道镇乡村号]) | (?=[0-9]*$)")
 _LEADING = re.compile(
-    r".*(?:[在到至住址往从是为的了我你他她您请由送寄去回家]|于(?![洪都田])|和(?![平县田龙顺静硕政])|位于|搬[到至])(?=[\u4e00-\u9fff])", re.DOTALL
+    r".*(?:[在到至住址往从是为的了我你他她您请由送寄去回家]|于(?![洪都田])|和(?![平县田龙顺静硕政])|位于|搬[到至])(?=[\u4e00-\u9fff])",
+    re.DOTALL,
 )
 _REGIONAL = re.compile(r"[省市区县旗镇乡村路街巷弄胡]|大道|[东西南北中]道")
 _HOME = re.compile(rf"(?:{_BUILDING})$")
-_NO_ROADS = re.compile(r"(?:知道|报道|频道|渠道|味道|通道|轨道|管道|地道|上市|超市|门市|城市|市区|地区|小区|片区|农村|在路|一路|线路)$")
+_NO_ROADS = re.compile(
+    r"(?:知道|报道|频道|渠道|味道|通道|轨道|管道|地道|上市|超市|门市|城市|市区|地区|小区|片区|农村|在路|一路|线路)$"
+)
 _LABEL = r"(?:住址|地址|户籍地?|籍贯|居住地|现住地?|住所地?|出生地|户籍所在地)[\"']?[:：是为在于 ]{0,3}[\"']?"
 _LEVEL = rf"[{_HAN}]{{1,9}}?(?:省|自治区|市|自治州|地区|盟|区|县|旗)"
 _LOWER = rf"[{_HAN}]{{1,9}}?(?:街道|镇|乡|村|社区|路|大街|街|大道|巷|胡同|小区|花园|家园|苑)"
@@ -101,7 +102,9 @@ def _is_place(window: str, unit: str) -> bool:
         return False
     if unit.startswith(("号", "弄", "#")) or unit in ("组", "队", "门"):
         return window[-1] in _ROAD and not window[-1].isascii()
-    return bool(_HOME.search(window)) and (unit in ("栋", "幢", "单元", "室", "座") or bool(_REGIONAL.search(window[:-1])))
+    return bool(_HOME.search(window)) and (
+        unit in ("栋", "幢", "单元", "室", "座") or bool(_REGIONAL.search(window[:-1]))
+    )
 
 
 def _end(text: str, anchor: re.Match[str]) -> int:
@@ -109,7 +112,11 @@ def _end(text: str, anchor: re.Match[str]) -> int:
     tail = _TAIL.match(text, anchor.end(), anchor.end() + 80)
     end = tail.end() if tail else anchor.end()
     number = _LAST_NUMBER.match(text, end, end + 20) if text[end - 1] in "楼栋幢元座号院室层弄" else None
-    if number and not text[number.end() : number.end() + 1].isdigit() and (text[end] != " " or text[end - 1] in "栋幢元座"):
+    if (
+        number
+        and not text[number.end() : number.end() + 1].isdigit()
+        and (text[end] != " " or text[end - 1] in "栋幢元座")
+    ):
         return number.end()
     building = _LAST_BUILDING.match(text, end, end + 24)
     return building.end() if building else end

@@ -28,7 +28,9 @@ _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷�
 _INSTITUTIONS = frozenset(
     "小区 公司 有限 大学 学院 学校 中学 小学 医院 集团 酒店 宾馆 饭店 银行 超市 药店 商城 商场 广场 大厦 公园 花园 家园 新村 社区 大道 大街 车站 机场 电器 汽车 科技 股份 牌子 杯赛".split()
 )
-_NO_GIVEN = frozenset("姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她")  # what follows a name
+_NO_GIVEN = frozenset(
+    "姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她原会送将已曾还就才只即"
+)  # what follows a name
 _SEX = 60  # 男 or 女 follows
 _EDGE = 9  # a run begins or ends here
 _WHOLE = 22  # the name is the whole run
@@ -42,7 +44,9 @@ _SOUNDS = (
     "唐陶特腾提廷图吐托陀瓦万威韦维温文沃乌武伍西希锡夏香肖谢辛欣雅亚延扬耶叶伊因英尤于约扎泽詹张珍治朱兹佐买依木江合吾孜力卓才让次仁央旺顿珠增格姆日吾外祖热孙哲玛措青曲冬花班翰鲍莎茨钦捷奈昂敦贡桂苗莲贾廉黛朵妲萝芙薇蔻翠代约顿斌"
 )
 _MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
-_ASKED_FOR = re.compile(rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])")
+_ASKED_FOR = re.compile(
+    rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
+)
 _SURE = 0.85  # from here on a name counts in the whole document
 
 
@@ -77,7 +81,7 @@ def _right(text: str, place: int) -> int:
     """What stands after a place and speaks for a name."""
     following = text[place : place + 3]
     if not following or not "\u4e00" <= following[0] <= "\u9fff":
-        told = text[place : place + 5].lstrip("，, （(:：　\t、|/\"")[:1]
+        told = text[place : place + 5].lstrip('，, （(:：　\t、|/"')[:1]
         return _SEX if told in ("男", "女") else _EDGE
     for length in (3, 2, 1):
         spoken = cues.RIGHT.get(following[:length])
@@ -180,7 +184,10 @@ class ChineseNames:
                 alone = self._given.get(text[after], _RARE_GIVEN)[2] + _ALONE_GIVEN
                 yield size + 1, self._beside(text, here, after + 1, base + alone, begin, end)
             if after + 1 < end:
-                both = self._given.get(text[after], _RARE_GIVEN)[0] + self._given.get(text[after + 1], _RARE_GIVEN)[1]
+                both = (
+                    self._given.get(text[after], _RARE_GIVEN)[0]
+                    + self._given.get(text[after + 1], _RARE_GIVEN)[1]
+                )
                 two = min(both, self._whole.get(text[after : after + 2], both)) + _TWO_GIVEN
                 yield size + 2, self._beside(text, here, after + 2, base + two, begin, end)
 

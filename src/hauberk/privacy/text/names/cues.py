@@ -19,7 +19,9 @@ _LABELS = (
     "歌手 诗人 作家 画家 学者 专家 艺人 明星 球员 队长 主帅 老人 女孩 男孩 男子 女子 青年 少年 小伙 姑娘 大爷 大妈 老汉 店主 店员 店长 摊主 老师傅 志愿者 目击者 创始人 联合创始人 "
     "客户经理 项目经理 产品经理 销售 销售经理 财务 会计 出纳 人事 行政 前台 保安 保洁 厨师 设计师 程序员 开发 测试 运营 主播 博主 网友 楼主 申报人 纳税人 经营者 投诉人 举报人 报案人 来电人 回访人 被保人 参保人"
 ).split()
-_ALONE_LABELS = frozenset("姓 名 收 致 开发 测试 运营 登记 记录 主持 出席 签收 摄影 销售 人事 行政 财务 名称 甲方 乙方 丙方 代表 员工".split())
+_ALONE_LABELS = frozenset(
+    "姓 名 收 致 开发 测试 运营 登记 记录 主持 出席 签收 摄影 销售 人事 行政 财务 名称 甲方 乙方 丙方 代表 员工".split()
+)
 
 _FORM_LABELS = (
     "姓名 名字 户名 开户名 联系人 联络人 收货人 收件人 寄件人 发件人 取件人 签收人 收款人 付款人 汇款人 持卡人 账户名 经办人 申请人 被申请人 投保人 被保险人 受益人 "
@@ -36,7 +38,10 @@ LEFT |= dict.fromkeys(
     "委托 授权 经由 聘请 任命 推荐 邀请 @ 经纪人".split(),
     26,
 )
-LEFT |= dict.fromkeys("由 被 跟 找 让 给 请 问 替 帮 向 对 为 是 叫 经 与 和 及 同 因 以 据 将 把 从 比 陪 称 、 ， 的 时 了".split(), 8)
+LEFT |= dict.fromkeys(
+    "由 被 跟 找 让 给 请 问 替 帮 向 对 为 是 叫 经 与 和 及 同 因 以 据 将 把 从 比 陪 称 、 ， 的 时 了".split(),
+    8,
+)
 LEFT |= dict.fromkeys("叫 跟 找 陪 @".split(), 18)
 
 TITLES = (
@@ -52,7 +57,8 @@ RIGHT |= dict.fromkeys(
     7,
 )
 RIGHT |= dict.fromkeys(
-    "说 说道 表示 认为 告诉 指出 回忆 坦言 透露 补充道 介绍说 笑道 签字 签名 等人 夫妇 本人 驾驶 出庭 作证 收 犯 诉 在接受 在会上 你好 您好 现年 担任 出任".split(), 15
+    "说 说道 表示 认为 告诉 指出 回忆 坦言 透露 补充道 介绍说 笑道 签字 签名 等人 夫妇 本人 驾驶 出庭 作证 收 犯 诉 在接受 在会上 你好 您好 现年 担任 出任".split(),
+    15,
 )
 # Titles after which a surname alone stands for the person.
 ADDRESSED = frozenset(
@@ -60,7 +66,12 @@ ADDRESSED = frozenset(
 )
 # Verbs that people do, of one character: after a name of two characters they are no third.
 RIGHT |= dict.fromkeys(
-    (one for one in "走跑坐站看听写读拿打送收开用做办交付买卖借还欠转汇退换修租住进出回当获赢输赛选升调辞邀约见遇认爱恨怕盼喊骂笑哭唱跳吃喝病伤死逝通暂因便即仍却则亦均皆共称任犯系至被受遭" if one not in RIGHT), 9
+    (
+        one
+        for one in "走跑坐站看听写读拿打送收开用做办交付买卖借还欠转汇退换修租住进出回当获赢输赛选升调辞邀约见遇认爱恨怕盼喊骂笑哭唱跳吃喝病伤死逝通暂因便即仍却则亦均皆共称任犯系至被受遭"
+        if one not in RIGHT
+    ),
+    9,
 )
 RIGHT |= dict.fromkeys("哥 姐 总 姨 叔 婶 伯 爷 工 因与 因犯 通了 开的 开车 收货".split(), 15)
 RIGHT["摄"] = 30

@@ -30,9 +30,12 @@ _LABEL = re.compile(
     r"|(?:姓名|联系人|收货人|客户|名字|叫|发件人|收件人|户名|持卡人|经理|患者)[：: ]{0,2}$",
     re.IGNORECASE,
 )
-_GREETING = re.compile(r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning|afternoon|evening),?|\b(?:I'm|I am|this is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked|invited|emailed))\s$", re.IGNORECASE)
+_GREETING = re.compile(
+    r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning|afternoon|evening|birthday|congratulations|congrats|sorry|love),?|\b(?:I'm|I am|this is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked|invited|emailed))\s$",
+    re.IGNORECASE,
+)
 _SPEAKS = re.compile(
-    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has been|will be|and I\b|lost|went|came|sent|signed|shouted)"
+    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has been|will be|and I\b|lost|went|came|sent|took|gave|made|left|felt|knew|ran|stood|sat|[a-z]{2,12}ed\b)"
 )
 _FULL_LABELLED = re.compile(r"(?<=[:=|\t\"' ])[a-z]{2,14} [a-z]{2,16}(?![a-z])")
 _SYLLABLE = (
@@ -83,7 +86,11 @@ class EnglishNames:
             yield from _names(text, list(_TOKEN.finditer(text, match.start(), match.end())), known)
         for match in _FULL_LABELLED.finditer(text):
             first, last = (one.capitalize() for one in match[0].split(" "))
-            if first in known.given and last in known.surnames and _LABEL.search(before(text, match.start(), 32)):
+            if (
+                first in known.given
+                and last in known.surnames
+                and _LABEL.search(before(text, match.start(), 32))
+            ):
                 yield Finding(match.start(), match.end(), self.type, 0.8)
 
 
@@ -120,7 +127,12 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
         if taken > 1 or raw.rstrip(".") in known.alone:
             return max(taken, 1) if words[0] not in known.organisations else 0, 0.95
     labelled = place == 0 and _LABEL.search(held) is not None
-    if labelled and words[0] not in known.organisations and words[0] + "." not in known.titles and words[0] not in known.titles:
+    if (
+        labelled
+        and words[0] not in known.organisations
+        and words[0] + "." not in known.titles
+        and words[0] not in known.titles
+    ):
         taken = _run(words, known, strict=False)
         if taken > 1 or (taken == 1 and (words[0] in known.given or words[0] in known.surnames)):
             return (0, 0.0) if _is_institution(words, taken, known) else (taken, 0.95)
@@ -129,9 +141,13 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
         return 0, 0.0
     if _is_pinyin(words, known):
         return _pinyin_length(words, known), 0.85
-    if words[0] not in known.given or tokens[place][0] in known.titles or (tokens[place][0].isupper() and len(tokens[place][0]) > 1 and not _loud(words, known)):
+    if (
+        words[0] not in known.given
+        or tokens[place][0] in known.titles
+        or (tokens[place][0].isupper() and len(tokens[place][0]) > 1 and not _loud(words, known))
+    ):
         return 0, 0.0
-    if raw in known.places:
+    if raw in known.places or words[0] in known.places:
         return 0, 0.0
     taken = _run(words, known, strict=True)
     if _is_institution(words, taken, known):
@@ -144,7 +160,12 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
 
 def _loud(words: list[str], known: _Known) -> bool:
     """Capitals only: both words must be known."""
-    return len(words) > 1 and words[0] in known.given and words[1] in known.surnames and words[0] not in known.words
+    return (
+        len(words) > 1
+        and words[0] in known.given
+        and words[1] in known.surnames
+        and words[0] not in known.words
+    )
 
 
 def _run(words: list[str], known: _Known, *, strict: bool) -> int:
@@ -184,11 +205,18 @@ def _run(words: list[str], known: _Known, *, strict: bool) -> int:
 
 def _sure(words: list[str], taken: int, known: _Known) -> bool:
     """A surname that an institution could end in, after a given name that is nothing else."""
-    return words[taken] in known.surnames and words[0] in known.given and words[0] not in known.words and words[0] not in known.soft
+    return (
+        words[taken] in known.surnames
+        and words[0] in known.given
+        and words[0] not in known.words
+        and words[0] not in known.soft
+    )
 
 
 def _is_institution(words: list[str], taken: int, known: _Known) -> bool:
-    return taken < len(words) and (words[taken] in known.organisations or words[taken] + "." in known.organisations)
+    return taken < len(words) and (
+        words[taken] in known.organisations or words[taken] + "." in known.organisations
+    )
 
 
 def _single(
@@ -199,7 +227,16 @@ def _single(
         return 0, 0.0
     token = tokens[place]
     told = place == 0 and _GREETING.search(held)
-    greeted = place > 0 and tokens[place - 1][0] in ("Hi", "Hello", "Dear", "Hey", "Thanks", "Cheers", "Regards", "Sincerely")
+    greeted = place > 0 and tokens[place - 1][0] in (
+        "Hi",
+        "Hello",
+        "Dear",
+        "Hey",
+        "Thanks",
+        "Cheers",
+        "Regards",
+        "Sincerely",
+    )
     if told or greeted:
         return 1, 0.9
     speaks = _SPEAKS.match(after(text, token.end(), 24))
@@ -207,11 +244,20 @@ def _single(
         return (1, 0.7) if speaks and words[0] in known.soft else (0, 0.0)
     if speaks:
         return 1, 0.85
-    return (1, 0.7) if len(words) == 1 and place == 0 else (0, 0.0)
+    alone = place == 0 or tokens[place - 1][0] in known.words  # Daughter Jane, Ask Tom
+    return (1, 0.7) if len(words) == 1 and alone else (0, 0.0)
 
 
 def _pinyin_length(words: list[str], known: _Known) -> int:
-    return 3 if len(words) > 2 and len(words[2]) < 6 and words[0] in known.pinyin and _is_syllables(words[2]) and words[2] not in known.pinyin else 2
+    return (
+        3
+        if len(words) > 2
+        and len(words[2]) < 6
+        and words[0] in known.pinyin
+        and _is_syllables(words[2])
+        and words[2] not in known.pinyin
+        else 2
+    )
 
 
 def _is_syllables(word: str) -> bool:
@@ -225,4 +271,9 @@ def _is_pinyin(words: list[str], known: _Known) -> bool:
     first, second = words[:2]
     if first in known.pinyin and second not in known.words and _is_syllables(second):
         return True
-    return second in known.pinyin and first not in known.words and first not in known.given and _is_syllables(first)
+    return (
+        second in known.pinyin
+        and first not in known.words
+        and first not in known.given
+        and _is_syllables(first)
+    )

@@ -109,7 +109,9 @@ def _is_word(word: str, use: int, tag: str, surnames: dict[str, float], spelt: S
 
 def words(listed: list[tuple[str, int, str]], surnames: dict[str, float], spelt: Spelt) -> str:
     """Lines of a cost and the words that have it."""
-    uses = {word: use for word, use, tag in listed if len(word) <= 4 and _is_word(word, use, tag, surnames, spelt)}
+    uses = {
+        word: use for word, use, tag in listed if len(word) <= 4 and _is_word(word, use, tag, surnames, spelt)
+    }
     single = ((word, use, tag) for word, use, tag in listed if len(word) == 1)
     uses |= {word: use // _SURNAME_IS_NO_WORD if tag.startswith("nr") else use for word, use, tag in single}
     today = (_HERE / "words_more_zh.txt").read_text("utf-8").splitlines()
@@ -155,12 +157,15 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
             continue
         costs = [_cost(place[one] + 0.3, total) for place, total in zip(places, totals, strict=True)]
         lines.append(f"{one} {costs[0]} {costs[1]} {costs[2]}\n")
-    lines += [f"{name} {_cost(count, totals[0])}\n" for name, count in sorted(whole.items()) if count >= _SEEN_OFTEN]
+    lines += [
+        f"{name} {_cost(count, totals[0])}\n" for name, count in sorted(whole.items()) if count >= _SEEN_OFTEN
+    ]
     return "".join(lines)
 
 
 def english(folder: Path) -> str:
     """Two lines: given names and surnames, most frequent first."""
+
     def read(name: str, most: int) -> list[str]:
         lines = (folder / name).read_text("ascii").splitlines()[:most]
         return [line.split()[0].capitalize() for line in lines]
@@ -172,7 +177,9 @@ def english(folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("jieba", type=Path, help="dict.txt of jieba")
-    parser.add_argument("census", type=Path, help="the folder with dist.all.last, dist.male.first, dist.female.first")
+    parser.add_argument(
+        "census", type=Path, help="the folder with dist.all.last, dist.male.first, dist.female.first"
+    )
     arguments = parser.parse_args()
     lines = (line.split() for line in arguments.jieba.read_text("utf-8").splitlines())
     listed = [(one[0], int(one[1]), one[2]) for one in lines if _HAN.fullmatch(one[0])]

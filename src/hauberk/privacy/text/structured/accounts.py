@@ -29,7 +29,7 @@ _IBAN_BEGIN = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2})\d{2}(?= ?[A-Z0-9]{4})")
 
 def _card(match: re.Match[str]) -> float:
     digits = digits_of(match[0])
-    if not _ISSUERS.fullmatch(digits) or not is_luhn(digits) or len(set(digits)) < 3:
+    if not _ISSUERS.fullmatch(digits) or not is_luhn(digits) or len(set(digits)) < 2:
         return 0.0
     return 0.0 if numbered_otherwise(match) else 0.95
 

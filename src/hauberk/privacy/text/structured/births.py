@@ -21,13 +21,17 @@ _LABEL = r"(?:出生日期|出生年月日?|出生时间|出生于|生日|生于
 RULES = (
     Rule(
         "BIRTH_DATE",
-        re.compile(rf"{_LABEL}[\"']?[ :=：是为\t|,(（]{{0,4}}(?:is |on )?[\"']?(?P<date>{_DATE})(?!\d)", re.IGNORECASE),
+        re.compile(
+            rf"{_LABEL}[\"']?[ :=：是为\t|,(（]{{0,4}}(?:is |on )?[\"']?(?P<date>{_DATE})(?!\d)", re.IGNORECASE
+        ),
         always(0.95),
         "date",
     ),
     Rule(
         "BIRTH_DATE",
-        re.compile(rf"(?<!\d)(?P<date>{_YEAR} ?[-/.年] ?[01]?\d ?[-/.月](?: ?[0-3]?\d ?[日号]?)?) ?(?:出?生(?![产成效活])|诞生)"),
+        re.compile(
+            rf"(?<!\d)(?P<date>{_YEAR} ?[-/.年] ?[01]?\d ?[-/.月](?: ?[0-3]?\d ?[日号]?)?) ?(?:出?生(?![产成效活])|诞生)"
+        ),
         always(0.9),
         "date",
     ),

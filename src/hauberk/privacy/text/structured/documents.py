@@ -10,7 +10,9 @@ from hauberk.privacy.text.structured.rule import Rule, digits_of, numbered_other
 
 _ID_LABEL = re.compile(r"(?:身份证|身份號|公民身份|证件|身分证|ID ?card|identity)[^\d\n]{0,12}$", re.IGNORECASE)
 _PASSPORT_LABEL = re.compile(r"(?:护照|護照|passport)[^\n]{0,16}$", re.IGNORECASE)
-_PERMIT_LABEL = re.compile(r"(?:通行证|通行證|回乡证|台胞证|臺胞證|港澳台?居民|permit)[^\n]{0,16}$", re.IGNORECASE)
+_PERMIT_LABEL = re.compile(
+    r"(?:通行证|通行證|回乡证|台胞证|臺胞證|港澳台?居民|permit)[^\n]{0,16}$", re.IGNORECASE
+)
 _SSN_LABEL = re.compile(r"(?:ssn|social security)[^\d\n]{0,16}$", re.IGNORECASE)
 
 
@@ -70,4 +72,3 @@ RULES = (
         _ssn,
     ),
 )  # fmt: skip
-

@@ -10,10 +10,14 @@ from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.page import before
 from hauberk.privacy.text.structured.rule import Rule
 
-_DOMAIN = re.compile(r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,24}))(?![A-Za-z0-9])")
+_DOMAIN = re.compile(
+    r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,24}))(?![A-Za-z0-9])"
+)
 _LOCAL_REVERSED = re.compile(r"[A-Za-z0-9_%+.'-]{0,63}[A-Za-z0-9_+]")
 _FILES = frozenset("png jpg jpeg gif svg webp css js ts py html pdf".split())
-_VERSION = re.compile(r"(?:version|ver|release|section|chapter|build|版本号?|v|章|节|oid)[ .:：=]{0,3}$", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?:version|ver|release|section|chapter|build|版本号?|v|章|节|oid)[ .:：=]{0,3}$", re.IGNORECASE
+)
 
 
 class EmailRule:
