@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hauberk.cli import common
+from hauberk.cli import common, keys
 
 if TYPE_CHECKING:
     from hauberk.datasets import Dataset
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 
 @click.command("train", epilog="Example: hauberk train --data mnist --arch cnn --epochs 5 --out models/plain")
-@common.data_option
+@click.option(
+    "--data",
+    required=True,
+    metavar="NAME|FILE",
+    help="digits, mnist, fashion, cifar10-jpeg, or with --identity a sealed file.",
+)
+@click.option(
+    "--identity", "identities", multiple=True, metavar="KEY", type=click.Path(path_type=Path),
+    help="A key that opens sealed --data; it is decrypted in memory alone.",
+)  # fmt: skip
 @click.option("--arch", default="cnn", show_default=True, metavar="NAME", help="A built-in architecture.")
 @click.option("--epochs", type=int, default=None, help="[default: 5; private: 40]")
 @click.option("--batch-size", type=int, default=None, help="[default: 128; private: an eighth of the data]")
@@ -49,6 +58,7 @@ if TYPE_CHECKING:
 @common.json_option
 def command(
     data: str,
+    identities: tuple[Path, ...],
     arch: str,
     epochs: int | None,
     batch_size: int | None,
@@ -74,12 +84,13 @@ def command(
 
     With --private nobody can tell from the package, up to the budget, whether one image was in the data.
     """
-    from hauberk import datasets
     from hauberk.core.errors import ConfigError
     from hauberk.core.files import refuse_overwrite
     from hauberk.models import create, save
 
     refuse_overwrite(out, force=force)
+    whole, test = (_data(data, identities, split) for split in ("train", "test"))
+    learning = whole.head(samples)
     plan = common.add_options(
         {}, epochs=epochs, batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate,
         schedule=schedule,
@@ -92,18 +103,29 @@ def command(
                 f"{'--held-out' if held_out else '--workers'} does not go with --private",
                 hint="an epoch chosen by people held out tells of them; one process draws the batches",
             )
-        trainer, arguments = _private(datasets.load(data).head(samples), plan, budget, arguments)
+        trainer, arguments = _private(learning, plan, budget, arguments)
     elif budget or audit is not None:
         raise ConfigError(f"--{next(iter(budget), 'audit')} belongs to --private")
-    blank = create(arch, datasets.load(data).head(1), seed=seed, args=arguments).to(common.check_device(device))
-    learning = datasets.load(data).head(samples)
+    blank = create(arch, whole.head(1), seed=seed, args=arguments).to(common.check_device(device))
     if private:
         trained, exit_code = _train_privately(trainer, blank.eval(), learning, audit, seed, out)
     else:
         trained, exit_code = _train(blank.eval(), learning, plan, held_out, workers, seed, out.name), 0
     package = save(trained, out, overwrite=force)
-    common.show_trained(trained, package, data, as_json, f"{arch} on {learning.name}")
+    common.show_trained(trained, package, test, as_json, f"{arch} on {learning.name}")
     return exit_code
+
+
+def _data(name: str, identities: tuple[Path, ...], split: str) -> Dataset:
+    """A data set by its name, or from a sealed file."""
+    from hauberk import datasets
+
+    if not identities:
+        return datasets.load(name, split=split)
+    from hauberk.privacy.stored import SealedDataset
+
+    with SealedDataset(name, keys.identities_of(identities, False, None), split=split) as sealed:
+        return sealed.load()
 
 
 def _train(
