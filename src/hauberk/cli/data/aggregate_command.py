@@ -88,7 +88,7 @@ def command(
         hidden = f"{result['suppressed']} of {result['cells']} cells are hidden"
         click.echo(f"{out}: {hidden}, {result['too_telling']} of them for their own sake")
         if result["narrowest"] is not None:
-            click.echo(f"a hidden count can be known to within {result['narrowest']:g} at best")
+            click.echo(f"no hidden count can be known more closely than to within {result['narrowest']:g}")
     common.keep(record, common.evidence_folder(out, evidence), out)
 
 

@@ -48,7 +48,15 @@ class Anonymised:
 def hierarchies_of(
     table: Table, plan: Plan, population: Table | None = None, *, where: str = "the table"
 ) -> dict[str, Hierarchy]:
-    """Read or made, for every quasi-identifier, and for sensitive columns where the plan names one."""
+    """Read or made, for every quasi-identifier, and for sensitive columns where the plan names one.
+
+    Raises:
+        UnknownName: a column that does not exist.
+        DataError: see ``read_hierarchy`` and ``made_hierarchy``.
+    """
+    check_columns(plan.columns, table.names, where=where)
+    if population is not None:
+        check_columns(plan.quasi, population.names, where="the population")
     found = {}
     for name in [*plan.quasi, *(one for one in plan.sensitive if one in plan.hierarchies)]:
         kind = plan.hierarchies.get(name, "auto")
@@ -242,7 +250,6 @@ class _InLeaves:
 def _people(
     population: Table, plan: Plan, trees: Sequence[Hierarchy], lattice: Lattice, combinations: Combinations
 ) -> PresenceGuard:
-    check_columns(plan.quasi, population.names, where="the population")
     everybody = combine(
         [
             leaf_codes(tree, population[name], name=name, where="the population")

@@ -153,6 +153,8 @@ def _read_fast(path: Path, chosen: Sequence[str], encoding: str, delimiter: str)
         from pyarrow import csv as arrow
     except ImportError:
         return None
+    if _open_quote(path):
+        return None  # pyarrow would take the rest of the file for one cell
     words = pa.dictionary(pa.int32(), pa.string())
     try:
         batches = arrow.open_csv(
@@ -168,6 +170,14 @@ def _read_fast(path: Path, chosen: Sequence[str], encoding: str, delimiter: str)
         return _gather(chosen, batches)
     except (pa.ArrowException, UnicodeError):
         return None
+
+
+def _open_quote(path: Path) -> bool:
+    count = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            count += block.count(b'"')
+    return count % 2 == 1
 
 
 @contextmanager

@@ -55,8 +55,8 @@ def _write_csv(file: io.BufferedWriter, table: Table, encoding: str, delimiter: 
 
 def _cell(text: str, delimiter: str) -> str:
     line = io.StringIO()
-    csv.writer(line, delimiter=delimiter, lineterminator="").writerow([text, ""])
-    return line.getvalue()[: -len(delimiter)]
+    csv.writer(line, delimiter=delimiter).writerow([text, ""])
+    return line.getvalue().removesuffix("\r\n").removesuffix(delimiter)
 
 
 def _write_parquet(file: io.BufferedWriter, table: Table) -> None:

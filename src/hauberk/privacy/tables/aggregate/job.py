@@ -76,8 +76,7 @@ class Aggregated:
         cube: the truth.
         suppressed: what is not published, of the cube's shape.
         sensitive: how many cells told too much by themselves.
-        narrowest: of the suppressed counts, the smallest distance of lowest and highest possible value; None
-            where nothing was suppressed.
+        narrowest: no suppressed count can be known to within less than this; None where nothing was suppressed.
     """
 
     table: Table
@@ -92,7 +91,7 @@ def aggregate(table: Table, plan: AggregatePlan, *, where: str = "the table") ->
 
     Raises:
         DataError: an empty cell, or a sum of what is no number.
-        PolicyViolation: a suppressed cell could be worked out too closely whatever else is suppressed.
+        PolicyViolation: everything would have to be suppressed.
 
     Limits: it protects one table. Two tables of the same people may together give away what neither does
         alone. A row is taken to be one person. Who knows some of the rows can subtract them.
@@ -111,10 +110,10 @@ def aggregate(table: Table, plan: AggregatePlan, *, where: str = "the table") ->
         if not narrow:
             break
         more = widen(cube, suppressed, narrow, careful=attempt < _CAREFUL)
-        if (more == suppressed).all():
+        if more.all() or (more == suppressed).all():
             raise PolicyViolation(
-                "a suppressed cell could still be worked out too closely, whatever else is left out",
-                hint="group by coarser columns, or ask for a smaller --width",
+                "nothing could be published without a small group being worked out from it",
+                hint="group by fewer or coarser columns, or ask for a smaller --width",
             )
         suppressed = more
     published = _published(cube, suppressed, plan)
