@@ -560,8 +560,8 @@ ENGLISH: dict[str, str] = {
     "glossary.adaptive": "Adaptive attack",
     "glossary.adaptive.text": "One made with full knowledge of the defence, to get past it.",
     "glossary.pseudonym": "Pseudonym",
-    "glossary.pseudonym.text": "A replacement that is the same wherever the same value stands, made with a key; "
-    "without the key it cannot be turned back.",
+    "glossary.pseudonym.text": "A replacement, made with a key, that is the same wherever the same value "
+    "stands; without the key it cannot be turned back.",
     "glossary.corruption": "Common corruptions",
     "glossary.corruption.text": "Fifteen kinds of noise, blur, weather and compression at five severities, "
     "after Hendrycks and Dietterich.",

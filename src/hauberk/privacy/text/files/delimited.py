@@ -91,13 +91,11 @@ class Delimited:
             )
 
     def cells(self, record: str, line: int) -> list[Cell]:
-        """One for each field; those of the header have no column."""
+        """One for each field; those of the header are keys."""
         found = _split(record, line, self.delimiter)
-        if self.header and line == 1:
-            return [cell._replace(key=True) for cell in found]
-        names = self.columns
+        names, is_header = self.columns, self.header and line == 1
         return [
-            cell._replace(column=names[place]) if place < len(names) else cell
+            cell._replace(column=names[place], key=is_header) if place < len(names) else cell
             for place, cell in enumerate(found)
         ]
 

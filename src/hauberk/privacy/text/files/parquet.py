@@ -1,8 +1,8 @@
 """Parquet: rows in batches of bounded size, every text in them a cell, types kept where they can be.
 
-A column of numbers cannot hold a tag, so where its numbers tell about people, and do not become numbers again, it
-must be named in the policy; it is then written as text. The file's own metadata, which may quote values, is not
-carried over.
+A column of numbers cannot hold a tag, so where its numbers tell about people, and do not become numbers again,
+it must be named in the policy; it is then written as text. The file's own metadata, which may quote values, is
+not carried over.
 """
 
 from __future__ import annotations

@@ -59,6 +59,11 @@ class Treatment:
             self._rules[column] = self._policy.rule(column)
         return self._rules[column]
 
+    def _of(self, cell: Cell) -> str | None:
+        """What the policy says of a cell's column; of a column's name, only whether the column is dropped."""
+        rule = self.rule(cell.column)
+        return rule if rule == DROP or not cell.key else None
+
     def treat(self, records: Sequence[Sequence[Cell]], file: str) -> tuple[list[Texts], Tally]:
         """New texts for the cells of each record; None for a cell that is dropped.
 
@@ -85,21 +90,21 @@ class Treatment:
 
     def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
         """By record and cell. Cells of one column are searched together, under the column's name."""
-        by_column: dict[str | None, list[tuple[int, int, str]]] = {}
+        by_label: dict[str, list[tuple[int, int, str]]] = {}
         found: list[list[list[Finding]]] = []
         for number, cells in enumerate(records):
             row: list[list[Finding]] = []
             for place, cell in enumerate(cells):
-                rule = self.rule(cell.column)
+                rule = self._of(cell)
                 row.append([])
                 if rule is None:
                     if cell.text and not (cell.number and len(cell.text) < _SHORTEST_NUMBER):
-                        by_column.setdefault(cell.column, []).append((number, place, cell.text))
+                        label = "" if cell.key else (cell.column or "").rsplit(".", 1)[-1]
+                        by_label.setdefault(label, []).append((number, place, cell.text))
                 elif rule not in (KEEP, DROP):
                     row[-1] = self._whole(cell.text, rule)
             found.append(row)
-        for column, group in by_column.items():
-            label = (column or "").rsplit(".", 1)[-1]
+        for label, group in by_label.items():
             texts = [text for _number, _place, text in group]
             for (number, place, text), one in zip(
                 group, self._detector.find_all(texts, label=label), strict=True
@@ -128,7 +133,7 @@ class Treatment:
         }
         made = []
         for cell, group in zip(cells, findings, strict=True):
-            if self.rule(cell.column) is not None:
+            if self._of(cell) is not None:
                 made.append(list(group))
                 continue
             taken = sorted([Span(one.start, one.end) for one in group] + self._marked(cell.text))
@@ -144,8 +149,8 @@ class Treatment:
         self, cell: Cell, findings: Sequence[Finding], file: str, tally: Tally
     ) -> tuple[str | None, list[Span]]:
         """The new text, and which parts of it were put there or meant to stay."""
-        rule = self.rule(cell.column)
-        if cell.column is not None:
+        rule = self._of(cell)
+        if cell.column is not None and not cell.key:
             tally.seen.add(cell.column)
             if rule is not None:
                 key = (cell.column, rule)
@@ -202,7 +207,7 @@ class Treatment:
         tally.looked += 1
         left = False
         for cell, treated, text, spans in zip(cells, findings, texts, inserted, strict=True):
-            if text is None or self.rule(cell.column) == KEEP:
+            if text is None or self._of(cell) == KEEP:
                 continue
             before = [Span(one.start, one.end) for one in self._second.find(cell.text)]
             ours = [Span(one.start, one.end) for one in treated] + self._marked(cell.text)
