@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from hauberk.privacy.text.finding import Finding
-from hauberk.privacy.text.names import cues, tables
+from hauberk.privacy.text import tables
+from hauberk.privacy.text.names import cues
 
 _RUN = re.compile(r"[\u4e00-\u9fff]{1,300}")  # longer runs are read in pieces
 _NAME = 54  # a name anywhere, before anything beside it is known
@@ -25,9 +26,7 @@ _RARE_GIVEN = (125, 125, 125)
 _SURNAME_ALONE = 30
 _PLACE = 35  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
-_INSTITUTIONS = frozenset(
-    "小区 公司 有限 大学 学院 学校 中学 小学 医院 集团 酒店 宾馆 饭店 银行 超市 药店 商城 商场 广场 大厦 公园 花园 家园 新村 社区 大道 大街 车站 机场 电器 汽车 科技 股份 牌子 杯赛".split()
-)
+_INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
 _NO_GIVEN = frozenset(
     "姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她原会送将已曾还就才只即"
 )  # what follows a name
@@ -38,11 +37,7 @@ _SEPARATORS = ":：=\"' \t（(【[|,，、;；/<《“‘@#.*-1234567890\x0b"
 _STRIPPED = " \t:：=\"'“‘（(【["
 
 # Characters that names of other tongues are written with.
-_SOUNDS = (
-    "阿艾安奥巴白贝本比彼别宾波伯博布查达戴丹德邓迪蒂丁杜多尔恩法菲费芬弗夫福富盖甘高戈格根古哈海汉豪赫亨华怀霍基吉加佳嘉简杰金卡凯康考科克肯库拉来莱赖兰朗劳勒雷蕾李里利莉丽连"
-    "列林琳龙卢鲁露伦罗洛玛马迈麦曼芒梅蒙米密明莫默姆穆娜纳南内妮尼年宁纽努诺欧帕派潘庞佩彭皮珀普奇齐契恰钱乔琼丘热仁荣瑞若萨塞桑瑟沙山尚绍舍申胜圣施什史舒斯丝思松苏索塔泰坦汤"
-    "唐陶特腾提廷图吐托陀瓦万威韦维温文沃乌武伍西希锡夏香肖谢辛欣雅亚延扬耶叶伊因英尤于约扎泽詹张珍治朱兹佐买依木江合吾孜力卓才让次仁央旺顿珠增格姆日吾外祖热孙哲玛措青曲冬花班翰鲍莎茨钦捷奈昂敦贡桂苗莲贾廉黛朵妲萝芙薇蔻翠代约顿斌"
-)
+_SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
 _MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
 _ASKED_FOR = re.compile(
     rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"

@@ -2,76 +2,31 @@
 
 from __future__ import annotations
 
-_LABELS = (
-    "姓名 名字 称呼 名称 户名 开户名 联系人 联络人 收货人 收件人 寄件人 发件人 取件人 签收人 签收 收款人 付款人 汇款人 持卡人 账户名 经办人 "
-    "经手人 负责人 申请人 被申请人 投保人 被保险人 受益人 法定代表人 法人代表 法人 代表人 代理人 委托人 受托人 委托诉讼代理人 "
-    "原告 被告 被告人 上诉人 被上诉人 第三人 证人 见证人 担保人 保证人 借款人 出借人 出租人 承租人 出租方 承租方 买方 卖方 甲方 乙方 丙方 "
-    "审判长 审判员 陪审员 书记员 法官 患者 病人 家属 患者姓名 病人姓名 医师 医生 主治医师 主管医师 主任医师 护士 责任护士 麻醉医师 术者 主刀 一助 二助 助手 "
-    "客户 用户 会员 顾客 业主 车主 机主 房东 租客 户主 乘客 旅客 学生 老师 家长 班主任 辅导员 指导老师 导师 教师 员工 "
-    "经理 主管 组长 队长 成员 小组成员 组员 参会人员 参会人 出席人员 出席 与会人员 参加人员 主持人 主持 记录人 记录 记录员 发言人 讲师 嘉宾 作者 编辑 编剧 导演 演员 主演 "
-    "记者 通讯员 摄影 校对 审核 审核人 批准 制表 填表人 报告人 检验者 操作员 操作人 登记人 登记 值班 值班员 值班人 值班人员 接诊医生 主诊医生 签名 签字 签章 "
-    "父亲 母亲 丈夫 妻子 配偶 儿子 女儿 监护人 紧急联系人 介绍人 推荐人 证明人 发明人 设计人 当事人 嫌疑人 犯罪嫌疑人 受害人 被害人 死者 伤者 驾驶员 司机 驾驶人 "
-    "快递员 骑手 配送员 客服 坐席 专员 顾问 律师 教练 选手 队员 主席 董事长 总经理 副总经理 总裁 董事 监事 股东 秘书长 书记 市长 县长 局长 处长 科长 所长 院长 校长 主任 "
-    "一等奖 二等奖 三等奖 获奖者 冠军 亚军 季军 姓 名 收 致 抄送 发送人 from to 村民 居民 市民 工人 农民 战士 民警 教授 院士 博士 硕士 研究员 工程师 "
-    "总统 总理 首相 部长 外长 副总理 副主席 副主任 副市长 副部长 省长 副省长 参谋长 司令员 政委 大使 发言人 秘书 代表 委员 委员长 同志 "
-    "被执行人 申请执行人 执行人 犯罪人 罪犯 上诉方 债权人 债务人 抵押人 质押人 转让人 受让人 出让人 继承人 被继承人 送检医生 送检者 检查医生 报告医师 审核医师 "
-    "周一 周二 周三 周四 周五 周六 周日 同事 同学 朋友 室友 邻居 老板 老公 老婆 爱人 男友 女友 表哥 表弟 堂哥 舅舅 叔叔 阿姨 哥哥 姐姐 弟弟 妹妹 爸爸 妈妈 大夫 师傅 "
-    "歌手 诗人 作家 画家 学者 专家 艺人 明星 球员 队长 主帅 老人 女孩 男孩 男子 女子 青年 少年 小伙 姑娘 大爷 大妈 老汉 店主 店员 店长 摊主 老师傅 志愿者 目击者 创始人 联合创始人 "
-    "客户经理 项目经理 产品经理 销售 销售经理 财务 会计 出纳 人事 行政 前台 保安 保洁 厨师 设计师 程序员 开发 测试 运营 主播 博主 网友 楼主 申报人 纳税人 经营者 投诉人 举报人 报案人 来电人 回访人 被保人 参保人"
-).split()
-_ALONE_LABELS = frozenset(
-    "姓 名 收 致 开发 测试 运营 登记 记录 主持 出席 签收 摄影 销售 人事 行政 财务 名称 甲方 乙方 丙方 代表 员工".split()
-)
+from hauberk.privacy.text.tables import kinds
 
-_FORM_LABELS = (
-    "姓名 名字 户名 开户名 联系人 联络人 收货人 收件人 寄件人 发件人 取件人 签收人 收款人 付款人 汇款人 持卡人 账户名 经办人 申请人 被申请人 投保人 被保险人 受益人 "
-    "法定代表人 法人代表 借款人 出借人 担保人 保证人 承租人 出租人 患者姓名 病人姓名 紧急联系人 父亲姓名 母亲姓名 客户姓名 学生姓名 员工姓名 填表人 审核人 证明人 推荐人 介绍人 监护人 驾驶人"
-).split()
+_ROLE, _FORM, _BESIDE = 38, 62, 28
+TITLE = 32
+
+_KINDS = kinds("cues_zh.txt")
+_FORMS = _KINDS["form"]
 
 # Before a colon or a space. Roles stand before what people say too (客服：明白), what forms ask for does not.
-LABELS: dict[str, int] = dict.fromkeys(_LABELS, 38) | dict.fromkeys(_FORM_LABELS, 62)
-FORM_LABEL = "|".join(sorted(_FORM_LABELS, key=len, reverse=True))
-# Right before the name.
-LEFT: dict[str, int] = {one: 28 for one in _LABELS if one not in _ALONE_LABELS and one.isalpha()}
-LEFT |= dict.fromkeys(
-    "叫 名叫 叫做 我叫 他叫 她叫 我是 您是 你是 他是 她是 名为 姓名 名字 联系 找到 通知 转告 告诉 提醒 转交 感谢 谢谢 "
-    "委托 授权 经由 聘请 任命 推荐 邀请 @ 经纪人".split(),
-    26,
-)
-LEFT |= dict.fromkeys(
-    "由 被 跟 找 让 给 请 问 替 帮 向 对 为 是 叫 经 与 和 及 同 因 以 据 将 把 从 比 陪 称 、 ， 的 时 了".split(),
-    8,
-)
-LEFT |= dict.fromkeys("叫 跟 找 陪 @".split(), 18)
+LABELS: dict[str, int] = dict.fromkeys(_KINDS["label"], _ROLE) | dict.fromkeys(_FORMS, _FORM)
+FORM_LABEL = "|".join(sorted(_FORMS, key=len, reverse=True))
 
-TITLES = (
-    "先生 女士 小姐 太太 夫人 老师 同学 同志 经理 总经理 副总 总监 主任 副主任 医生 医师 大夫 护士 教授 副教授 律师 法官 警官 师傅 阿姨 叔叔 "
-    "局长 副局长 处长 科长 部长 院长 校长 所长 队长 市长 书记 主席 主管 组长 助理 秘书 会计 博士 院士 主编 编辑 记者 导演 教练 老板 董事长 董事 总裁 工程师 店长 村长 乡长 镇长 县长 省长 总统 总理 首相"
-).split()
-TITLE = 32
-RIGHT: dict[str, int] = dict.fromkeys(TITLES, TITLE)
-RIGHT |= dict.fromkeys(
-    "说 说道 表示 认为 告诉 指出 介绍 回忆 称 坦言 透露 强调 补充 补充道 解释 回答 问 笑道 道 签字 签名 签收 女 男 收 等 等人 本人 一家 夫妇 负责 主持 "
-    "出生 毕业 因 犯 诉 驾驶 持 系 向 与 和 及 在 对 将 已 已经 曾 曾任 曾在 于 以 从 到 把 被 的 是 也 还 都 又 就 有 正在 刚 刚刚 跟 同 同志 哥 姐 总 们 们俩 俩 你 你好 您好 您 "
-    "今年 昨天 今天 现年 担任 出任 获得 参加 出席 率领 提出 宣布 要求 发现 看到 听说 打电话 来电 反映 投诉 申请 咨询 请假 入院 出院 就诊 提交 完成 打进 出庭 作证 作序 报道 摄 没 没有 不 会 要 想 去 来 让 给 带".split(),
-    7,
-)
-RIGHT |= dict.fromkeys(
-    "说 说道 表示 认为 告诉 指出 回忆 坦言 透露 补充道 介绍说 笑道 签字 签名 等人 夫妇 本人 驾驶 出庭 作证 收 犯 诉 在接受 在会上 你好 您好 现年 担任 出任".split(),
-    15,
-)
 # Titles after which a surname alone stands for the person.
-ADDRESSED = frozenset(
-    "先生 女士 小姐 太太 夫人 老师 同学 经理 总监 主任 医生 医师 大夫 护士 教授 律师 法官 警官 师傅 阿姨 叔叔 局长 处长 科长 部长 院长 校长 所长 队长 市长 书记 主管 老板 董事长".split()
-)
-# Verbs that people do, of one character: after a name of two characters they are no third.
-RIGHT |= dict.fromkeys(
-    (
-        one
-        for one in "走跑坐站看听写读拿打送收开用做办交付买卖借还欠转汇退换修租住进出回当获赢输赛选升调辞邀约见遇认爱恨怕盼喊骂笑哭唱跳吃喝病伤死逝通暂因便即仍却则亦均皆共称任犯系至被受遭"
-        if one not in RIGHT
-    ),
-    9,
-)
-RIGHT |= dict.fromkeys("哥 姐 总 姨 叔 婶 伯 爷 工 因与 因犯 通了 开的 开车 收货".split(), 15)
-RIGHT["摄"] = 30
+ADDRESSED = frozenset(_KINDS["addressed"])
+
+
+def _speaking(side: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for kind, listed in _KINDS.items():
+        if kind.startswith(f"{side}:"):
+            found |= dict.fromkeys(listed, int(kind.partition(":")[2]))
+    return found
+
+
+# Right before the name, and right after it.
+_LOOSE = frozenset(_KINDS["loose"])
+LEFT: dict[str, int] = {one: _BESIDE for one in LABELS if one not in _LOOSE} | _speaking("left")
+RIGHT: dict[str, int] = dict.fromkeys(_KINDS["title"], TITLE) | _speaking("right")

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from hauberk.privacy.text import tables
 from hauberk.privacy.text.finding import Finding
-from hauberk.privacy.text.names import tables
 from hauberk.privacy.text.page import after, before
 
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŁŚŠŽČ", "a-zß-öø-ÿąćęłńóśźżščžğışāīū"
@@ -61,7 +61,7 @@ class _Known:
 @cache
 def _known() -> _Known:
     given, surnames = tables.english()
-    more = tables.english_more()
+    more = {kind: frozenset(listed) for kind, listed in tables.kinds("more_en.txt").items()}
     return _Known(
         frozenset(given) | {_spelt(one) for one in more["given"]},
         frozenset(surnames),

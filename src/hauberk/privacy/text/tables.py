@@ -10,8 +10,17 @@ from importlib.resources import files
 
 
 def _lines(name: str) -> Iterator[list[str]]:
-    text = (files("hauberk.privacy.text.names") / "tables" / name).read_text("utf-8")
+    text = (files("hauberk.privacy.text") / "tables" / name).read_text("utf-8")
     return (line.split() for line in text.splitlines() if not line.startswith("#"))
+
+
+@cache
+def kinds(name: str) -> dict[str, list[str]]:
+    """A table whose lines begin with a kind: all words of each, in order."""
+    found: dict[str, list[str]] = {}
+    for kind, *listed in _lines(name):
+        found.setdefault(kind, []).extend(listed)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,6 @@ def english() -> tuple[dict[str, int], dict[str, int]]:
     """English given names and surnames, each with its rank."""
     first, last = _lines("names_en.txt")
     return {one: rank for rank, one in enumerate(first)}, {one: rank for rank, one in enumerate(last)}
-
-
-@cache
-def english_more() -> dict[str, frozenset[str]]:
-    """Kinds of English words that a name is judged by, each with its words."""
-    return {kind: frozenset(listed) for kind, *listed in _lines("more_en.txt")}
 
 
 @cache
