@@ -7,6 +7,7 @@ shuffled batches these figures do not hold.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from importlib import metadata
@@ -108,6 +109,7 @@ def accountant() -> str:
     return f"dp-accounting {metadata.version('dp-accounting')}, privacy-loss distribution"
 
 
+@functools.lru_cache(maxsize=256)
 def _epsilon(cost: Cost, delta: float, width: float) -> float:
     if not cost.steps:
         return 0.0

@@ -86,7 +86,7 @@ class Book:
             by parameter name, and the norms ``(people,)`` before clipping.
         """
         page = _Page(self, people)
-        with page.noting():
+        with _in_place_said(), page.noting():
             value = loss().sum()
             page.count()
             if value.requires_grad:
@@ -97,7 +97,7 @@ class Book:
     def samples(self, loss: Callable[[], Tensor], people: int) -> Parts:
         """Everybody's gradient written down, ``(people, *shape)`` by parameter name; for checks."""
         page = _Page(self, people, write=True)
-        with page.noting():
+        with _in_place_said(), page.noting():
             value = loss().sum()
             page.count()
             value.backward()  # type: ignore[no-untyped-call]
@@ -143,7 +143,8 @@ class Book:
         x = images.clone().requires_grad_(images.is_floating_point())
         if not x.requires_grad:
             return
-        (moved,) = torch.autograd.grad(self.model(x)[0].sum(), x, allow_unused=True)
+        with _in_place_said():
+            (moved,) = torch.autograd.grad(self.model(x)[0].sum(), x, allow_unused=True)
         if moved is not None and bool(moved[1:].any()):
             raise UnsupportedModel(
                 "the model's answer for one sample depends on others of its batch: nobody's share can be told"
@@ -173,13 +174,6 @@ class _Page:
             one.requires_grad_(False)
         try:
             yield
-        except RuntimeError as error:
-            if "in-place" in str(error) or "inplace" in str(error):
-                raise UnsupportedModel(
-                    "the model changes a layer's output in place, which per-sample gradients cannot follow",
-                    hint="write it without in-place steps: inplace=False, x = x + y",
-                ) from error
-            raise
         finally:
             for handle in handles:
                 handle.remove()
@@ -288,6 +282,19 @@ class _Page:
         for owner, each in self.joined.items():
             found[names[owner]] += (factors @ each.flatten(1)).view(each.shape[1:])
         return found
+
+
+@contextmanager
+def _in_place_said() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "in-place" not in str(error) and "inplace" not in str(error):
+            raise
+        raise UnsupportedModel(
+            "the model changes in place what a layer gave or took, which per-sample gradients cannot follow",
+            hint="write it without in-place steps: inplace=False, x = x + y",
+        ) from error
 
 
 class NotFinite(ArithmeticError):

@@ -101,39 +101,39 @@ class ConvUse(Use):
     def __init__(self, module: nn.Module, inputs: Tensor, slopes: Tensor, people: int) -> None:
         super().__init__(module, inputs, slopes, people)
         flat = isinstance(self.module, nn.Conv1d)
-        self.inputs = _padded(self.module, inputs)
+        lead = (1,) if flat else ()
+        self.padding: tuple[int, ...] = (0, 0)
+        if self.module.padding_mode == "zeros" and not isinstance(self.module.padding, str):
+            self.padding = (*(0 for _ in lead), *self.module.padding)
+        else:
+            self.inputs = _padded(self.module, inputs)
         if flat:  # a picture of one row
             self.inputs, self.slopes = self.inputs.unsqueeze(2), self.slopes.unsqueeze(2)
-        lead = (1,) if flat else ()
         self.kernel: tuple[int, ...] = (*lead, *self.module.kernel_size)
         self.stride: tuple[int, ...] = (*lead, *self.module.stride)
         self.dilation: tuple[int, ...] = (*lead, *self.module.dilation)
-        positions = slopes[0, 0].numel() * (len(slopes) // people)
+        self.copies = len(inputs) // people
+        positions = slopes[0, 0].numel() * self.copies
         self.ghost = self.module.groups == 1 and self.module.weight.numel() > 2 * positions**2
 
-    def _patches(self, rows: slice) -> Tensor:
-        """``(rows, in * kernel, positions)``."""
-        return F.unfold(self.inputs[rows], self.kernel, dilation=self.dilation, stride=self.stride)
-
-    def _rows(self) -> list[slice]:
-        """Whole people, few enough for the caches."""
-        copies = len(self.inputs) // self.people
-        wide = self.inputs.shape[1] * self.kernel[0] * self.kernel[1]
-        each = 4 * copies * wide * self.slopes.shape[2] * self.slopes.shape[3]
-        step = max(1, _UNFOLDED_BYTES // each) * copies
-        return [slice(at, at + step) for at in range(0, len(self.inputs), step)]
+    def _gradient(self, inputs: Tensor, slopes: Tensor, filters: int, groups: int) -> Tensor:
+        """The convolution's own gradient: ``(filters, in / groups, *kernel)``."""
+        shape = (filters, inputs.shape[1] // groups, *self.kernel)
+        found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+            inputs, shape, slopes, self.stride, self.padding, self.dilation, groups
+        )
+        return found
 
     def _write(self) -> Parts:
-        groups, copies = self.module.groups, len(self.inputs) // self.people
-        slopes = self.slopes.flatten(2)
-        each = []
-        for rows in self._rows():
-            patches = torch.unflatten(self._patches(rows), 1, (groups, -1)).flatten(0, 1)
-            split = torch.unflatten(slopes[rows], 1, (groups, -1)).flatten(0, 1)
-            one = split @ patches.transpose(1, 2)
-            each.append(torch.unflatten(one, 0, (-1, copies, groups)).sum(1))
-        found = {"weight": torch.cat(each).view(self.people, *self.module.weight.shape)}
-        return found | ({"bias": self._biases()} if self.learns("bias") else {})
+        # each sample as a group of channels of one wide picture: the library then writes them apart
+        wide = (
+            self.inputs.reshape(1, -1, *self.inputs.shape[2:]),
+            self.slopes.reshape(1, -1, *self.slopes.shape[2:]),
+        )
+        found = self._gradient(*wide, wide[1].shape[1], len(self.inputs) * self.module.groups)
+        each = found.view(self.people, self.copies, *self.module.weight.shape)
+        parts = {"weight": each.sum(1) if self.copies > 1 else each.squeeze(1)}
+        return parts | ({"bias": self._biases()} if self.learns("bias") else {})
 
     def _biases(self) -> Tensor:
         return torch.unflatten(self.slopes.sum((2, 3)), 0, (self.people, -1)).sum(1)
@@ -141,26 +141,30 @@ class ConvUse(Use):
     def squares(self) -> Tensor:
         if not self.ghost:
             return super().squares()
-        copies = len(self.inputs) // self.people
         each = []
         for rows in self._rows():
-            patches, slopes = (
-                torch.unflatten(one, 0, (-1, copies))
-                .transpose(2, 3)
-                .flatten(1, 2)  # (people, copies * positions, ·)
-                for one in (self._patches(rows), self.slopes[rows].flatten(2))
+            patches = F.unfold(self.inputs[rows], self.kernel, self.dilation, self.padding, self.stride)
+            # (people, copies * positions, ·)
+            a, b = (
+                torch.unflatten(one, 0, (-1, self.copies)).transpose(2, 3).flatten(1, 2)
+                for one in (patches, self.slopes[rows].flatten(2))
             )
-            each.append(_gram(patches, slopes))
+            each.append(_gram(a, b))
         found = torch.cat(each)
         return found + self._biases().square().sum(1) if self.learns("bias") else found
+
+    def _rows(self) -> list[slice]:
+        """Whole people, few enough for their patches to stay in the caches."""
+        wide = self.inputs.shape[1] * self.kernel[0] * self.kernel[1]
+        each = 4 * self.copies * wide * self.slopes.shape[2] * self.slopes.shape[3]
+        step = max(1, _UNFOLDED_BYTES // each) * self.copies
+        return [slice(at, at + step) for at in range(0, len(self.inputs), step)]
 
     def total(self, weights: Tensor) -> Parts:
         if not self.ghost:
             return super().total(weights)
-        copies = len(self.inputs) // self.people
-        slopes = self.slopes * weights.repeat_interleave(copies).view(-1, 1, 1, 1)
-        shape = (*self.module.weight.shape[:2], *self.kernel)
-        weight = conv2d_weight(self.inputs, shape, slopes, stride=self.stride, dilation=self.dilation)  # type: ignore[no-untyped-call]
+        slopes = self.slopes * weights.repeat_interleave(self.copies).view(-1, 1, 1, 1)
+        weight = self._gradient(self.inputs, slopes, self.slopes.shape[1], 1)
         found = {"weight": weight.view(self.module.weight.shape)}
         return found | ({"bias": slopes.sum((0, 2, 3))} if self.learns("bias") else {})
 
