@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from transcripts import Call
 
-TEXT = "患者张伟，身份证110101199003070011，手机１３８００１３８０００\n今天天气很好\nContact: John Smith, john@example.com\n"
+TEXT = (
+    "患者张伟，身份证110101199003070011，手机１３８００１３８０００\n今天天气很好\nContact: "
+    "John Smith, john@example.com\n"
+)
 
 
 @pytest.fixture

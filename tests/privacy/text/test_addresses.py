@@ -38,7 +38,8 @@ def test_from_its_beginning_to_its_end(before: str, address: str, after: str) ->
 @pytest.mark.parametrize(
     "line",
     [
-        "我知道3号会到", "地铁2号线", "第13号文件", "5月18号开会", "会议在浙江省杭州市举行", "一层楼", "他是2号选手",
+        "我知道3号会到", "地铁2号线", "第13号文件", "5月18号开会", "会议在浙江省杭州市举行",
+        "一层楼", "他是2号选手",
         "市场部在3楼开会", "Room 12", "In 1999 Main events changed",
     ],
 )  # fmt: skip

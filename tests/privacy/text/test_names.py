@@ -1,4 +1,5 @@
-"""Names: found where people write them, with the span that is the name alone, and not in words that look like them."""
+"""Names: found where people write them, with the span that is the name alone, and not "
+"in words that look like them."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ TEMPLATES_EN = (
 
 @pytest.mark.parametrize(("locale", "templates"), [("zh_CN", TEMPLATES_ZH), ("en_US", TEMPLATES_EN)])
 def test_names_made_by_somebody_else(locale: str, templates: tuple[str, ...]) -> None:
-    """The goal of .95 and .90, with a thousand names; errors fall on few templates, so no chance is involved."""
+    """The goal of .95 and .90, with a thousand names; errors fall on few templates, so no "
+    "chance is involved."""
     fake = Faker(locale)
     fake.seed_instance(21)
     rng = random.Random(4)

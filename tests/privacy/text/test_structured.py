@@ -1,4 +1,5 @@
-"""Numbers and codes, against independent implementations of their checksums and against what only looks like them."""
+"""Numbers and codes, against independent implementations of their checksums and against "
+"what only looks like them."""
 
 from __future__ import annotations
 

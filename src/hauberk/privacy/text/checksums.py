@@ -13,8 +13,11 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 # Provinces, autonomous regions and municipalities by the first two digits (GB/T 2260); 81 to 83 are the
 # residence permits of people from Hong Kong, Macao and Taiwan, which have the same form.
 REGIONS = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83 91"
-    .split()
+    str(one)
+    for one in (
+        *range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66),
+        71, 81, 82, 83, 91,
+    )
 )  # fmt: skip
 
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.privacy.text.finding import TYPES, Finding
 from hauberk.privacy.text.overlaps import resolve
 from hauberk.privacy.text.own import OwnPattern, OwnWords, check_own_types
 from hauberk.privacy.text.page import Page
+from hauberk.privacy.text.recogniser import Recogniser
 
 LANGUAGES = ("zh", "en")
-
-
-class Recogniser(Protocol):
-    """Finds one type in the text of a page."""
-
-    @property
-    def type(self) -> str: ...
-
-    def find(self, text: str) -> Iterator[Finding]: ...
 
 
 @dataclass(frozen=True)
@@ -81,9 +72,9 @@ class Detector:
 
     @cached_property
     def _own(self) -> tuple[Recogniser, ...]:
-        patterns = (OwnPattern(type, one) for type, one in self.patterns.items())
-        words = (OwnWords(type, tuple(one)) for type, one in self.words.items())
-        return tuple(one for one in (*patterns, *words) if self._wants(one.type))
+        made: list[Recogniser] = [OwnPattern(type, one) for type, one in self.patterns.items()]
+        made += [OwnWords(type, tuple(one)) for type, one in self.words.items()]
+        return tuple(one for one in made if self._wants(one.type))
 
     @cached_property
     def _recognisers(self) -> tuple[Recogniser, ...]:
@@ -92,10 +83,13 @@ class Detector:
         from hauberk.privacy.text.structured import RULES
 
         made: list[Recogniser] = [one for one in RULES if self._wants(one.type)]
-        by_language = {"zh": (ChineseAddresses, ChineseNames), "en": (EnglishAddresses, EnglishNames)}
+        by_language: dict[str, tuple[Callable[[], Recogniser], ...]] = {
+            "zh": (ChineseAddresses, ChineseNames),
+            "en": (EnglishAddresses, EnglishNames),
+        }
         for language in LANGUAGES:
             if language in self.languages:
-                made += [one() for one in by_language[language] if self._wants(one.type)]
+                made += [one for kind in by_language[language] if self._wants((one := kind()).type)]
         return (*made, *self._own)
 
 

@@ -1,4 +1,4 @@
-"""A second detector, to estimate what the first one leaves: it looks at the shape of words, not at lists or labels.
+"""A second detector, to estimate what the first one leaves: by the shape of words, not by lists or labels.
 
 It cuts a line into runs of digits, of letters and of Chinese characters and judges each by its length, its
 digits' arithmetic and its neighbours. It shares nothing with the first detector but the form of a finding, so
@@ -13,22 +13,28 @@ from typing import NamedTuple
 from hauberk.privacy.text.finding import Finding
 
 _SURNAMES = frozenset(
-    "王李张刘陈杨赵黄周吴徐孙胡朱林何郭罗梁宋郑谢韩唐冯董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾魏薛阎潘戴谭廖邹熊陆郝孔崔邱秦顾侯邵孟段钱尹黎贺龚欧"
+    "王李张刘陈杨赵黄周吴徐孙胡朱林何郭罗梁宋郑谢韩唐冯董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾魏薛"
+    "阎潘戴谭廖邹熊陆郝孔崔邱秦顾侯邵孟段钱尹黎贺龚欧"
 )
 _CALLED = ("先生", "女士", "小姐", "老师", "医生", "经理", "同学", "教授", "律师", "主任")
 _NO_NAMES = frozenset(
-    "的了是在和与及或有不我你他们这那个上下中人大小多来去说要会能可以为到对就也都很国家会长期间时候明天年月日子点元件金额子女系统计划理由"
+    "的了是在和与及或有不我你他们这那个上下中人大小多来去说要会能可以为到对就也都很国家会长期"
+    "间时候明天年月日子点元件金额子女系统计划理由"
 )
 _HOUSES = frozenset("号室栋幢弄楼座")
 _LANES = frozenset("路街道巷弄村镇区里园苑庄")
 _JOINS = frozenset(" -.()+")
 _WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
-_SENTENCE_WORDS = frozenset(
-    "The This That These Those He She It We You They I In On At For From To By With And Or But If When Where Who What Why How "
-    "All Any New Please Dear Best Kind Thank Thanks Hi Hello Regards Yes No Not Name Address Phone Email Date Time Order Total "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August September "
-    "October November December Street Road Avenue North South East West United States University Company Bank".split()
-)
+_SENTENCE_WORDS = frozenset((
+    "The", "This", "That", "These", "Those", "He", "She", "It", "We", "You", "They", "I", "In", "On", "At",
+    "For", "From", "To", "By", "With", "And", "Or", "But", "If", "When", "Where", "Who", "What", "Why",
+    "How", "All", "Any", "New", "Please", "Dear", "Best", "Kind", "Thank", "Thanks", "Hi", "Hello",
+    "Regards", "Yes", "No", "Not", "Name", "Address", "Phone", "Email", "Date", "Time", "Order", "Total",
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February",
+    "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "Street", "Road", "Avenue", "North", "South", "East", "West", "United", "States", "University",
+    "Company", "Bank",
+))  # fmt: skip
 _SECRET_LENGTH, _SECRET_KINDS = 24, 12
 
 

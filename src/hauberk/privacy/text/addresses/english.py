@@ -17,11 +17,15 @@ _REST = (
     rf"(?:,? {{0,2}}{_TOWN}(?:, ?(?:{_STATES})(?![A-Za-z]){_CODE}?| (?:{_STATES}){_CODE}|,? ?{_CODE})"
     rf"|, {_TOWN}(?=[.,;]|$))?"
 )
-_LANE = rf"(?:[A-Z0-9][A-Za-z0-9.'-]{{0,24}} ){{1,4}}(?:{_STREETS})(?![A-Za-z])\.?(?: (?:North|South|East|West|[NSEW]{{1,2}})\b\.?)?"
+_LANE = (
+    rf"(?:[A-Z0-9][A-Za-z0-9.'-]{{0,24}} ){{1,4}}(?:{_STREETS})(?![A-Za-z])\.?(?: (?:North"
+    rf"|South|East|West|[NSEW]{{1,2}})\b\.?)?"
+)
 _PATTERN = re.compile(
     rf"(?<![A-Za-z0-9_.-])\d{{1,6}}[A-Za-z]?(?:-\d{{1,4}})? {_LANE}{_FLAT}{_REST}"
     rf"|(?<![A-Za-z0-9_.-])(?:P\.? ?O\.? Box|Unit) \d{{1,6}}(?:,? {{0,2}}Box \d{{1,6}})?{_REST}"
-    rf"|(?<![A-Za-z0-9_.-])(?:PSC \d{{1,5}}, Box \d{{1,6}}|US(?:NS|S|CGC|NV) [A-Z][a-z]{{1,20}}),? {{0,2}}(?:[AFD]PO),? (?:AA|AE|AP) \d{{5}}"
+    rf"|(?<![A-Za-z0-9_.-])(?:PSC \d{{1,5}}, Box \d{{1,6}}|US(?:NS|S|CGC|NV) "
+    rf"[A-Z][a-z]{{1,20}}),? {{0,2}}(?:[AFD]PO),? (?:AA|AE|AP) \d{{5}}"
 )
 
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text import tables
+from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.names import cues
 
 _RUN = re.compile(r"[\u4e00-\u9fff]{1,300}")  # longer runs are read in pieces
@@ -28,7 +28,8 @@ _PLACE = 35  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
 _INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
 _NO_GIVEN = frozenset(
-    "姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她原会送将已曾还就才只即"
+    "姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她原"
+    "会送将已曾还就才只即"
 )  # what follows a name
 _SEX = 60  # 男 or 女 follows
 _EDGE = 9  # a run begins or ends here
@@ -40,7 +41,8 @@ _STRIPPED = " \t:：=\"'“‘（(【["
 _SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
 _MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
 _ASKED_FOR = re.compile(
-    rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
+    rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： "
+    rf"]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
 )
 _SURE = 0.85  # from here on a name counts in the whole document
 
@@ -187,7 +189,9 @@ class ChineseNames:
                 yield size + 2, self._beside(text, here, after + 2, base + two, begin, end)
 
     def _beside(self, text: str, start: int, stop: int, cost: int, begin: int, end: int) -> int:
-        if text[stop - 1] in _PLACES and stop - start > 2 or text[stop : stop + 1] in _PLACES and stop < end:
+        if (text[stop - 1] in _PLACES and stop - start > 2) or (
+            text[stop : stop + 1] in _PLACES and stop < end
+        ):
             cost += _PLACE
         if text[stop - 1] in _NO_GIVEN or text[stop : stop + 2] in _INSTITUTIONS:
             cost += _PLACE

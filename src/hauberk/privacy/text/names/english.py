@@ -17,29 +17,44 @@ from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.page import after, before
 
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŁŚŠŽČ", "a-zß-öø-ÿąćęłńóśźżščžğışāīū"
-_WORD = rf"(?:Mc|Mac|O['’]|D['’])?[{_UPPER}](?:[{_LOWER}]+(?:[{_UPPER}][{_LOWER}]+)?|[{_UPPER}]+|\.)?(?:[-‐][{_UPPER}]?[{_LOWER}]+){{0,2}}\.?"
+_WORD = (
+    rf"(?:Mc|Mac|O['’]|D['’])?[{_UPPER}](?:[{_LOWER}]+(?:[{_UPPER}][{_LOWER}]+)?|[{_UPPER}]+"
+    rf"|\.)?(?:[-‐][{_UPPER}]?[{_LOWER}]+){{0,2}}\.?"
+)
 _LINKS = r"(?:van der|van den|van|von|de la|de los|de|del|della|der|di|da|dos|du|bin|ibn|al|el|la|le|ten|ter)"
 _SEQUENCE = re.compile(rf"(?<![A-Za-z0-9_@/.&-]){_WORD}(?: (?:{_LINKS} )?{_WORD}){{0,9}}(?![{_LOWER}\d@_])")
 _TOKEN = re.compile(rf"{_WORD}|{_LINKS}")
 _LABEL = re.compile(
-    r"(?:\b(?:full |first |last |customer |patient |contact |account |employee |guest |tenant |user ?|card ?holder |sur)?name"
-    r"|\b(?:patient|customer|client|contact|attn|attention|recipient|sender|ship(?:ped)? to|bill(?:ed)? to|sold to|deliver to"
-    r"|signed(?: by)?|author|cc|from|to|employee|tenant|landlord|witness|spouse|physician|attending|account holder|cardholder"
-    r"|beneficiary|applicant|buyer|seller|owner|driver|passenger|guardian|nominee|manager|assignee|reporter|reviewer))"
-    r"[\"']?\s{0,3}[:=|\t][\"']?\s{0,3}[\"']?$|(?:my|his|her|their|whose|the) (?:(?:full|last|first|maiden) )?name(?:'s| is| was) $"
+    r"(?:\b(?:full |first |last |customer |patient |contact |account |employee |guest |tenant "
+    r"|user ?|card ?holder |sur)?name"
+    r"|\b(?:patient|customer|client|contact|attn|attention|recipient|sender|ship(?:ped)? to"
+    r"|bill(?:ed)? to|sold to|deliver to"
+    r"|signed(?: by)?|author|cc|from|to|employee|tenant|landlord|witness|spouse|physician"
+    r"|attending|account holder|cardholder"
+    r"|beneficiary|applicant|buyer|seller|owner|driver|passenger|guardian|nominee|manager"
+    r"|assignee|reporter|reviewer))"
+    r"[\"']?\s{0,3}[:=|\t][\"']?\s{0,3}[\"']?$|(?:my|his|her|their|whose|the) (?:(?:full|last"
+    r"|first|maiden) )?name(?:'s| is| was) $"
     r"|(?:姓名|联系人|收货人|客户|名字|叫|发件人|收件人|户名|持卡人|经理|患者)[：: ]{0,2}$",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
-    r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning|afternoon|evening|birthday|congratulations|congrats|sorry|love),?|\b(?:I'm|I am|this is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked|invited|emailed))\s$",
+    r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning"
+    r"|afternoon|evening|birthday|congratulations|congrats|sorry|love),?|\b(?:I'm|I am|this "
+    r"is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked"
+    r"|invited|emailed))\s$",
     re.IGNORECASE,
 )
 _SPEAKS = re.compile(
-    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has been|will be|and I\b|lost|went|came|sent|took|gave|made|left|felt|knew|ran|stood|sat|[a-z]{2,12}ed\b)"
+    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added"
+    r"|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has "
+    r"been|will be|and I\b|lost|went|came|sent|took|gave|made|left|felt|knew|ran|stood|sat"
+    r"|[a-z]{2,12}ed\b)"
 )
 _FULL_LABELLED = re.compile(r"(?<=[:=|\t\"' ])[a-z]{2,14} [a-z]{2,16}(?![a-z])")
 _SYLLABLE = (
-    r"(?:(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ing|ong|iao|ian|uai|uan|ai|ei|ao|ou|an|en|in|un|ia|ie"
+    r"(?:(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ing|ong|iao|ian|uai"
+    r"|uan|ai|ei|ao|ou|an|en|in|un|ia|ie"
     r"|iu|ua|uo|ui|ue|ve|er|a|o|e|i|u|v))"
 )
 _PINYIN_GIVEN = re.compile(rf"{_SYLLABLE}(?:[-' ]?{_SYLLABLE})?", re.IGNORECASE)

@@ -16,7 +16,10 @@ _DATE = (
     rf"|[0-3]?\d[-/.][0-3]?\d[-/.](?:{_YEAR}|\d{{2}})"
     rf"|(?:{_MONTHS})\.? [0-3]?\d(?:st|nd|rd|th)?,? {_YEAR}|[0-3]?\d(?:st|nd|rd|th)? (?:{_MONTHS}),? {_YEAR})"
 )
-_LABEL = r"(?:出生日期|出生年月日?|出生时间|出生于|生日|生于|诞辰|出生|birth ?date|birthday|date of birth|d\.?o\.?b\.?|born(?: on)?)"
+_LABEL = (
+    r"(?:出生日期|出生年月日?|出生时间|出生于|生日|生于|诞辰|出生|birth ?date|birthday|date "
+    r"of birth|d\.?o\.?b\.?|born(?: on)?)"
+)
 
 RULES = (
     Rule(
@@ -30,7 +33,8 @@ RULES = (
     Rule(
         "BIRTH_DATE",
         re.compile(
-            rf"(?<!\d)(?P<date>{_YEAR} ?[-/.年] ?[01]?\d ?[-/.月](?: ?[0-3]?\d ?[日号]?)?) ?(?:出?生(?![产成效活])|诞生)"
+            rf"(?<!\d)(?P<date>{_YEAR} ?[-/.年] ?[01]?\d ?[-/.月](?: ?[0-3]?\d ?[日号]?)?) "
+            rf"?(?:出?生(?![产成效活])|诞生)"
         ),
         always(0.9),
         "date",

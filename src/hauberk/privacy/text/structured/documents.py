@@ -52,7 +52,8 @@ RULES = (
     Rule(
         "ID",
         re.compile(
-            r"(?<!\d)(?<!\d[.A-Za-z-])[1-8]\d{5}([ -]?)(?:18|19|20)\d{2}[01]\d[0-3]\d\1\d{3}[\dXx](?![\dA-Za-z])"
+            r"(?<!\d)(?<!\d[.A-Za-z-])[1-8]\d{5}([ -]?)(?:18|19"
+            r"|20)\d{2}[01]\d[0-3]\d\1\d{3}[\dXx](?![\dA-Za-z])"
         ),
         _resident_id,
     ),
@@ -65,10 +66,14 @@ RULES = (
         ),
         _passport,
     ),
-    Rule("PERMIT", re.compile(r"(?<![A-Za-z0-9])(?:[HhMmCcLlTtWw][A-Za-z]?\d{7,10}|\d{8,10})(?![A-Za-z0-9])"), _permit),
+    Rule(
+        "PERMIT",
+        re.compile(r"(?<![A-Za-z0-9])(?:[HhMmCcLlTtWw][A-Za-z]?\d{7,10}|\d{8,10})(?![A-Za-z0-9])"),
+        _permit,
+    ),
     Rule(
         "SSN",
         re.compile(r"(?<![\d-])(?!000|666|9)\d{3}([ -]?)(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])"),
         _ssn,
     ),
-)  # fmt: skip
+)

@@ -14,7 +14,7 @@ _DOMAIN = re.compile(
     r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,24}))(?![A-Za-z0-9])"
 )
 _LOCAL_REVERSED = re.compile(r"[A-Za-z0-9_%+.'-]{0,63}[A-Za-z0-9_+]")
-_FILES = frozenset("png jpg jpeg gif svg webp css js ts py html pdf".split())
+_FILES = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "py", "html", "pdf"))
 _VERSION = re.compile(
     r"(?:version|ver|release|section|chapter|build|版本号?|v|章|节|oid)[ .:：=]{0,3}$", re.IGNORECASE
 )
@@ -65,7 +65,8 @@ RULES = (
     Rule(
         "WECHAT",
         re.compile(
-            r"(?:微信|薇信|V信|威信|weixin|wechat|(?<![A-Za-z])(?:wx|vx))(?P<sign>(?: ?(?:号码?|id|账号|帐号))?[ :=：是为]{0,4})"
+            r"(?:微信|薇信|V信|威信|weixin|wechat|(?<![A-Za-z])(?:wx|vx))(?P<sign>(?: ?(?:号码?|id"
+            r"|账号|帐号))?[ :=：是为]{0,4})"
             r"(?P<id>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])",
             re.IGNORECASE,
         ),
@@ -76,14 +77,22 @@ RULES = (
     Rule(
         "QQ",
         re.compile(
-            r"(?:(?<![A-Za-z])QQ|扣扣|企鹅号)(?:号码?|群号?)?(?: ?(?:number|no\.?))?[ :=：是为]{0,4}(?P<id>[1-9]\d{4,10})(?![\dA-Za-z@])",
+            r"(?:(?<![A-Za-z])QQ|扣扣|企鹅号)(?:号码?|群号?)?(?: ?(?:number|no\.?))?[ "
+            r":=：是为]{0,4}(?P<id>[1-9]\d{4,10})(?![\dA-Za-z@])",
             re.IGNORECASE,
         ),
         lambda match: 0.95,
         "id",
     ),
     Rule("IP", re.compile(r"(?<![A-Za-z0-9_.])(?:\d{1,3}\.){3}\d{1,3}(?![A-Za-z0-9_]|\.\d)"), _ipv4),
-    Rule("IP", re.compile(r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{1,4}|(?=::)):(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![A-Za-z0-9_:])"), _ipv6),
+    Rule(
+        "IP",
+        re.compile(
+            r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{1,4}|(?=::)):(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4"
+            r"}(?![A-Za-z0-9_:])"
+        ),
+        _ipv6,
+    ),
     Rule(
         "MAC",
         re.compile(
@@ -92,4 +101,4 @@ RULES = (
         ),
         lambda match: 0.95,
     ),
-)  # fmt: skip
+)

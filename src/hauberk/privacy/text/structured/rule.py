@@ -13,7 +13,8 @@ Judge = Callable[["re.Match[str]"], float]
 
 # What stands before numbers that look like somebody's and are not.
 _OTHER_NUMBERS = re.compile(
-    r"(?:订单|单号|运单|流水|批次|批号|序列号|序号|型号|货号|料号|条码|条形码|工单|编号|编码|版本|案号|文号|发动机号|"
+    r"(?:订单|单号|运单|流水|批次|批号|序列号|序号|型号|货号|料号|条码|条形码|工单|编号|编码"
+r"|版本|案号|文号|发动机号|"
     r"order|tracking|serial|invoice|batch|ticket|sku|model|version|case)"
     r"[号码]{0,2}[\s#]*(?:number|no\.?|num|id)?[\s#:：=是为\"']{0,4}$",
     re.IGNORECASE,

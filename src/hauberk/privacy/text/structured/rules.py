@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
-
-from hauberk.privacy.text.finding import Finding
+from hauberk.privacy.text.recogniser import Recogniser
 from hauberk.privacy.text.structured import accounts, births, documents, online, phones, secrets, vehicles
-
-
-class Recogniser(Protocol):
-    """Finds one type in the text of a page."""
-
-    @property
-    def type(self) -> str: ...
-
-    def find(self, text: str) -> Iterator[Finding]: ...
-
 
 RULES: tuple[Recogniser, ...] = (
     *documents.RULES,

@@ -18,7 +18,8 @@ _ISSUED = (
     r"|eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"  # JSON web token
 )
 _WORDS = (
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|(?:api|access|private|secret|auth|app)[ _-]?key"
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|(?:api|access|private|secret"
+    r"|auth|app)[ _-]?key"
     r"|密码|口令|密钥|令牌|授权码)"
 )
 _LEAST_ENTROPY = 3.0  # bits a character; words and counters have less
@@ -32,9 +33,8 @@ def _entropy(value: str) -> float:
 def _told(match: re.Match[str]) -> float:
     """What stands after a word for secrets: no word, no placeholder, no reference to a variable."""
     value = match["value"]
-    kinds = [str.isdigit, str.isalpha, lambda one: not one.isalnum()]
-    mixed = sum(any(kind(one) for one in value) for kind in kinds)
-    if mixed < 2 and not (value.isalpha() and len(value) >= 16 and _entropy(value) > _LEAST_ENTROPY):
+    kinds = {"digit" if one.isdigit() else "letter" if one.isalpha() else "sign" for one in value}
+    if len(kinds) < 2 and not (value.isalpha() and len(value) >= 16 and _entropy(value) > _LEAST_ENTROPY):
         return 0.85 if value.isdigit() else 0.0
     if value.startswith(("$", "<", "{", "%", "*", "os.", "env.", "process.")) or value.endswith(("(", ")")):
         return 0.0
@@ -56,5 +56,10 @@ RULES = (
         _told,
         "value",
     ),
-    Rule("SECRET", re.compile(r"://[A-Za-z0-9_.-]{1,64}:(?P<value>[^\s@/:]{3,128})@(?=[A-Za-z0-9])"), always(0.9), "value"),
-)  # fmt: skip
+    Rule(
+        "SECRET",
+        re.compile(r"://[A-Za-z0-9_.-]{1,64}:(?P<value>[^\s@/:]{3,128})@(?=[A-Za-z0-9])"),
+        always(0.9),
+        "value",
+    ),
+)

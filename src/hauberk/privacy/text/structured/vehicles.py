@@ -20,9 +20,11 @@ RULES = (
         "PLATE",
         re.compile(
             rf"[{_PROVINCES}][ ·•.-]?[{_LETTERS}][ ·•.・-]?"
-            rf"(?P<serial>[A-HJKa-hjk][{_LETTERS}0-9]\d{{4}}|\d{{5}}[A-HJKa-hjk]|[{_LETTERS}0-9]{{4}}[{_LETTERS}0-9挂学警港澳])"
-            rf"(?![A-Za-z0-9])|(?<![A-Za-z])(?P<special>WJ[ ·•]?[{_PROVINCES}0-9]\d{{4}}[0-9A-Z]|使\d{{6}}|\d{{6}}使)(?![A-Za-z0-9])"
+            rf"(?P<serial>[A-HJKa-hjk][{_LETTERS}0-9]\d{{4}}|\d{{5}}[A-HJKa-hjk]"
+            rf"|[{_LETTERS}0-9]{{4}}[{_LETTERS}0-9挂学警港澳])"
+            rf"(?![A-Za-z0-9])|(?<![A-Za-z])(?P<special>WJ[ ·•]?[{_PROVINCES}0-9]\d{{4}}[0-9A-Z]"
+            rf"|使\d{{6}}|\d{{6}}使)(?![A-Za-z0-9])"
         ),
         _plate,
     ),
-)  # fmt: skip
+)
