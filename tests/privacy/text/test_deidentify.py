@@ -350,7 +350,7 @@ def test_memory_is_flat_and_a_killed_run_leaves_no_output(tmp_path: Path) -> Non
         )
         for _ in range(210):
             file.write(block)
-    assert source.stat().st_size > 200 << 20
+    assert source.stat().st_size > 200_000_000
     program = (
         "import resource, sys\nfrom hauberk.privacy.text.deidentify import deidentify\n"
         "deidentify(sys.argv[1], sys.argv[2])\n"

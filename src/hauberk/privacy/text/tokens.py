@@ -31,6 +31,7 @@ FORMAT = "hauberk-tokens/1"
 
 _FLOE = Floe(segment_bytes=1 << 16)
 _ROUND = 32  # lengths of texts are hidden up to so many bytes
+_PATIENCE_S = 5.0  # with another run that writes
 _SCHEMA = """
 create table "table" (id blob not null, format text not null);
 create table runs (run integer primary key, header blob not null);
@@ -207,7 +208,9 @@ def _connected(path: Path, *, new: bool) -> sqlite3.Connection:
         except OSError as error:
             raise EnvironmentFailure(f"could not write {path}: {error.strerror}") from error
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5)
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_PATIENCE_S
+        )
     except sqlite3.Error as error:
         raise _refused(path, error) from error
 
