@@ -88,7 +88,8 @@ def test_configuration_and_json(command: Call, patients: Path, tmp_path: Path) -
     (tmp_path / "sex.csv").write_text("f;*\nm;*\n")
     config = tmp_path / "plan.toml"
     config.write_text(
-        'quasi = ["age", "sex"]\nsensitive = ["illness"]\nk = 4\noutput = "sets"\n[hierarchies]\nsex = "sex.csv"\n'
+        'quasi = ["age", "sex"]\nsensitive = ["illness"]\nk = 4\noutput = "sets"\n'
+        '[hierarchies]\nsex = "sex.csv"\n'
     )
     out = tmp_path / "open.csv"
     code, said, news = command("anonymize", patients, "--out", out, "--config", config, "--json")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from hauberk.core.errors import DataError
 from hauberk.core.files import read_bytes
-from hauberk.privacy.tables.table import Codes, Column
+from hauberk.privacy.tables.table import Codes, Column, narrow
 
 ROOT = "*"
 
@@ -146,7 +146,7 @@ def numbers_of(texts: Sequence[str]) -> npt.NDArray[np.float64] | None:
 
 
 def leaf_codes(hierarchy: Hierarchy, column: Column, *, name: str, where: str) -> Codes:
-    """The leaf of every row, int32 ``(rows,)``.
+    """The leaf of every row, ``(rows,)``.
 
     Raises:
         DataError: a value that the hierarchy lacks; says which, and the first row that holds it.
@@ -162,5 +162,5 @@ def leaf_codes(hierarchy: Hierarchy, column: Column, *, name: str, where: str) -
                 hint=f"add a line for it; {len(lacking)} values are lacking in all",
                 column=name, value=value, row=int(hit[0]) + 1,
             )  # fmt: skip
-    moved = np.array([index.get(text, -1) for text in column.values], np.int32)
-    return np.asarray(moved[column.codes], np.int32)
+    moved = np.array([index.get(text, 0) for text in column.values])
+    return np.asarray(narrow(moved, len(hierarchy.leaves))[column.codes])

@@ -1,7 +1,7 @@
 """A table held column by column, every cell a small number that stands for its text.
 
 People's tables repeat themselves: a million rows of a census hold a few hundred distinct texts. Coded, they
-take four bytes a cell, and whatever looks at values looks at each of them once.
+take a byte or two a cell, and whatever looks at values looks at each of them once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ import numpy.typing as npt
 
 from hauberk.core.errors import DataError, check_known
 
-Codes = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.integer[Any]]
 MISSING = ""
+
+
+def narrow(codes: npt.NDArray[Any], distinct: int) -> Codes:
+    """Numbers below ``distinct`` in as few bytes as they take."""
+    return np.asarray(codes, np.min_scalar_type(max(0, distinct - 1)))
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Column:
 
     Args:
         values: the distinct texts.
-        codes: one for each row, int32, shape ``(rows,)``.
+        codes: one for each row, whole numbers in as few bytes as they take, ``(rows,)``.
     """
 
     values: tuple[str, ...]
@@ -36,7 +41,7 @@ class Column:
         """From the text of every row; values in the order in which they come."""
         known: dict[str, int] = {}
         codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32)
-        return cls(tuple(known), codes)
+        return cls(tuple(known), narrow(codes, len(known)))
 
     def texts(self) -> list[str]:
         """Every row's text."""
@@ -48,7 +53,7 @@ class Column:
     def compact(self) -> Column:
         """Without values that no row holds."""
         used, codes = np.unique(self.codes, return_inverse=True)
-        return Column(tuple(self.values[code] for code in used.tolist()), codes.astype(np.int32))
+        return Column(tuple(self.values[code] for code in used.tolist()), narrow(codes, len(used)))
 
     def missing(self) -> npt.NDArray[np.bool_]:
         """Which rows hold nothing, shape ``(rows,)``."""
