@@ -25,6 +25,7 @@ class Detector:
         languages: of names and addresses: ``zh``, ``en``.
         patterns: the user's own regular expressions (RE2), each under the type that it finds.
         words: the user's own word lists, each under the type that it finds.
+        others: recognisers of other libraries, such as ``presidio.from_presidio`` gives.
 
     Raises:
         UnknownName: a type or language that does not exist.
@@ -38,11 +39,12 @@ class Detector:
     languages: frozenset[str] = frozenset(LANGUAGES)
     patterns: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    others: tuple[Recogniser, ...] = ()
 
     def __post_init__(self) -> None:
         check_known(self.languages, LANGUAGES, what="language", where="Detector")
         check_own_types(self.patterns, self.words)
-        known = {*TYPES, *self.patterns, *self.words}
+        known = {*TYPES, *self.patterns, *self.words, *(one.type for one in self.others)}
         check_known(self.types or (), known, what="type", where="Detector")
         if self.types is not None and not self.types:
             raise ConfigError("Detector: types is empty, so that nothing can be found")
@@ -90,7 +92,7 @@ class Detector:
         for language in LANGUAGES:
             if language in self.languages:
                 made += [one for kind in by_language[language] if self._wants((one := kind()).type)]
-        return (*made, *self._own)
+        return (*made, *self._own, *(one for one in self.others if self._wants(one.type)))
 
 
 def _behind(found: list[Finding], lead: int) -> list[Finding]:
