@@ -249,6 +249,32 @@ class Mixing(nn.Module):
         return self.head(x - x.mean(0))
 
 
+class Centring(nn.Module):
+    """Centres by the batch while it learns, and by a kept mean afterwards: batch norm under another name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, CLASSES)
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x - (x.mean(0) if self.training else self.mean))
+
+
+class Counting(nn.Module):
+    """Keeps a mean of what it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, CLASSES)
+        self.register_buffer("seen", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.seen.lerp_(x.detach().mean(0), 0.1)
+        return self.head(x)
+
+
 class Attending(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -283,6 +309,8 @@ def norms(layer: nn.Module) -> nn.Module:
         (norms(nn.InstanceNorm1d(2, affine=True, track_running_stats=True)), (8,), "running statistics"),
         (Borrowed(), (8,), "'layer.weight' is used outside"),
         (Mixing(), (8,), "depends on others of its batch"),
+        (Centring(), (8,), "depends on others of its batch"),
+        (Counting(), (8,), "the buffer 'seen' changes"),
         (Attending(), (4, 8), r"'attention' \(MultiheadAttention\)"),
         (Remembering(), (8,), "in place"),
         (nn.Sequential(nn.Linear(8, 8), nn.ReLU(inplace=True), nn.Linear(8, CLASSES)), (8,), "in place"),

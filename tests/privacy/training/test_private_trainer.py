@@ -237,6 +237,13 @@ def test_data_that_does_not_fit_the_budget(data: Dataset) -> None:
         trainer().fit(start, data, stop_after=0)
 
 
+def test_what_was_learnt_before_from_the_same_data_is_outside_of_the_budget(data: Dataset) -> None:
+    plain = hauberk.train(create("mlp", data), data, TrainingPlan(epochs=1))
+    with pytest.raises(ConfigError, match="has learnt from .* before"):
+        trainer().fit(plain, data)
+    trainer().fit(plain, data.select(torch.arange(200), note="others"))
+
+
 def test_batch_norm_is_refused_and_group_norm_learns(data: Dataset) -> None:
     with pytest.raises(UnsupportedModel, match="BatchNorm2d") as caught:
         trainer().fit(create("wide-resnet", data, args={"depth": 10, "width": 1}), data)

@@ -107,27 +107,55 @@ class Book:
         }
 
     def check(self, images: Tensor) -> None:
-        """Compare with autograd on two made-up samples: what the book misses would be silently wrong.
+        """Try two made-up samples: what mixes them, or what the book misses, would be silently wrong.
 
         Raises:
-            UnsupportedModel: a weight gets another gradient, or one sample's answer moves with the other.
+            UnsupportedModel: one sample's answer moves with the other, a buffer moves with what is seen, or a
+                weight gets another gradient than from autograd.
         """
         was = [(one, one.training) for one in self.model.modules()]
-        self.model.eval()
+        buffers = {name: one.clone() for name, one in self.model.named_buffers()}
         try:
-            self._check_apart(images)
-
-            def loss() -> Tensor:
-                logits: Tensor = self.model(images)
-                ramp = torch.linspace(-1, 1, logits[0].numel(), device=logits.device, dtype=logits.dtype)
-                return (logits.flatten(1) * ramp).sum(1)
-
-            weights = list(self.learning.values())
-            truth = torch.autograd.grad(loss().sum(), weights, allow_unused=True)
-            found = self.samples(loss, len(images))
+            with torch.random.fork_rng(devices=[]), _in_place_said():
+                self._check_apart(images)
+                self._check_still(buffers)
+                self.model.eval()
+                self._check_complete(images)
         finally:
             for one, training in was:
                 one.training = training
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(buffers[name])
+
+    @torch.no_grad()
+    def _check_apart(self, images: Tensor) -> None:
+        """In the mode in which it learns: the first sample beside another one, and beside itself."""
+        answers = []
+        for batch in (images, images[:1].expand_as(images)):
+            torch.manual_seed(0)  # the same dropout
+            answers.append(self.model(batch.contiguous())[0])
+        scale = 1e-6 + float(answers[0].abs().max())
+        if float((answers[0] - answers[1]).abs().max()) > 1e-4 * scale:
+            raise UnsupportedModel(
+                "the model's answer for one sample depends on others of its batch: nobody's share can be told"
+            )
+
+    def _check_still(self, before: dict[str, Tensor]) -> None:
+        for name, one in self.model.named_buffers():
+            if not torch.equal(one, before[name]):
+                raise UnsupportedModel(
+                    f"the buffer '{name}' changes with the data that is seen, which no noise covers",
+                    hint="leave out running statistics",
+                )
+
+    def _check_complete(self, images: Tensor) -> None:
+        def loss() -> Tensor:
+            logits: Tensor = self.model(images)
+            ramp = torch.linspace(-1, 1, logits[0].numel(), device=logits.device, dtype=logits.dtype)
+            return (logits.flatten(1) * ramp).sum(1)
+
+        truth = torch.autograd.grad(loss().sum(), list(self.learning.values()), allow_unused=True)
+        found = self.samples(loss, len(images))
         largest = max(float(one.abs().max()) for one in truth if one is not None)
         for (name, weight), right in zip(self.learning.items(), truth, strict=True):
             expected = torch.zeros_like(weight) if right is None else right
@@ -138,17 +166,6 @@ class Book:
                     "cannot be followed",
                     hint="call the layer itself (layer(x)) instead of a function with its weight",
                 )
-
-    def _check_apart(self, images: Tensor) -> None:
-        x = images.clone().requires_grad_(images.is_floating_point())
-        if not x.requires_grad:
-            return
-        with _in_place_said():
-            (moved,) = torch.autograd.grad(self.model(x)[0].sum(), x, allow_unused=True)
-        if moved is not None and bool(moved[1:].any()):
-            raise UnsupportedModel(
-                "the model's answer for one sample depends on others of its batch: nobody's share can be told"
-            )
 
 
 class _Page:

@@ -54,7 +54,8 @@ class PrivateTraining:
     Raises:
         ConfigError: settings that cannot be.
 
-    Limits: the promise is about one example: of a person with several, each more one adds its own epsilon. The
+    Limits: what the classifier has learnt before counts only where its record names the very same data, which is
+        refused. The promise is about one example: of a person with several, each more one adds its own epsilon. The
         number of examples and the set of labels count as known. The evidence names the data by digest, which
         lets somebody who holds all of it confirm so; leave the digest out of what you publish where that
         matters. Held-out data and hyper-parameters that you chose by looking at private data are outside of the
@@ -197,6 +198,12 @@ class PrivateTraining:
             raise ConfigError(
                 "private training takes a network without parts around it",
                 hint="train first, add the parts last",
+            )
+        learnt = [one.inputs["dataset"] for one in classifier.evidence if one.kind in ("training", "hardening")]
+        if data.digest in [one["digest"] for one in learnt]:
+            raise ConfigError(
+                f"the classifier has learnt from {data.name} before: what that gave away is not in this budget",
+                hint="start from a fresh network, or from one that learnt from public data",
             )
         if len(data) < _FEWEST:
             raise DataError(
