@@ -255,14 +255,20 @@ def _show(figures: Any, rows: Any, threshold: int | None) -> None:
     if threshold is not None:
         click.echo(f"groups with a noisy count below {threshold} are not shown")
     for one in figures:
-        noise = " and ".join(f"{part['noise']} noise of scale {part['scale']:.4g}" for part in one["noise"])
-        click.echo(f"{one['label']}: {noise}; intervals hold for noise alone, at 95 %")
+        scales = [f"{part['scale']:.4g}" for part in one["noise"]]
+        scale = f"{scales[0]} on the sum and {scales[1]} on the count" if one["kind"] == "mean" else scales[0]
+        click.echo(f"{one['label']}: {one['noise'][0]['noise']} noise of scale {scale}")
+    click.echo("intervals are about this noise alone, and hold at 95 % each")
 
 
 def _figure(label: str, one: dict[str, Any]) -> str:
     if "rank_error" in one:
         return f"{label} {one['value']:.6g} (within {one['rank_error']:.0f} ranks)"
-    return f"{label} {one['value']:.10g} [{one['low']:.10g}, {one['high']:.10g}]"
+    value, low, high = (
+        str(each) if isinstance(each, int) else f"{each:.6g}"
+        for each in (one["value"], one["low"], one["high"])
+    )
+    return f"{label} {value} [{low}, {high}]"
 
 
 def _amount(said: Any) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,8 +33,10 @@ POOL_BYTES = 16 << 20
 """How much is decrypted at a time, and shuffled among itself."""
 
 _BLOCK_BYTES = 1 << 20  # of neighbours that stay in one pool
+_AHEAD = 2  # pools that are decrypted before they are asked for
 _LARGEST_HEADER = 1 << 20
 _SUFFIX = ".safetensors"
+_Samples = tuple[Tensor, Tensor]
 _Kinds = dict[str, np.dtype[Any]]
 _IMAGES: _Kinds = {"U8": np.dtype("u1"), "F32": np.dtype("<f4")}
 _LABELS: _Kinds = {"U8": np.dtype("u1"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
@@ -93,29 +96,31 @@ class SealedDataset:
         Raises:
             IntegrityError: a chunk that does not verify, when it is reached.
 
-        Cost: memory for two pools, of which one is decrypted on another thread while the other is used.
+        Cost: memory for three pools, of which two are decrypted on another thread while one is used.
 
         Limits: private training needs independent draws (Poisson sampling): use ``load``.
         """
         require_count("batch_size", batch_size, "SealedDataset.batches")
         chance = None if seed is None else np.random.default_rng(seed)
-        left: tuple[Any, Any] | None = None
+        pools = self._pools(batch_size, chance)
+        most = max(sum(end - start for start, end in pool) for pool in pools)
+        rooms = deque(self._room(most) for _ in range(_AHEAD + 1))  # used again: fresh memory is slow
+        left = self._room(0)
         with ThreadPoolExecutor(1) as worker:
-            pools = self._pools(chance)
-            ahead = worker.submit(self._read, pools[0])
+            ahead: deque[Future[_Samples]] = deque()
             for place in range(len(pools)):
-                images, labels = ahead.result()
-                if place + 1 < len(pools):
-                    ahead = worker.submit(self._read, pools[place + 1])
-                if left is not None:
-                    images, labels = np.concatenate([left[0], images]), np.concatenate([left[1], labels])
-                order = None if chance is None else chance.permutation(len(labels))
-                whole = len(labels) // batch_size * batch_size if place + 1 < len(pools) else len(labels)
+                while len(ahead) < _AHEAD and place + len(ahead) < len(pools):
+                    ahead.append(worker.submit(self._read, pools[place + len(ahead)], rooms[0]))
+                    rooms.rotate(-1)
+                images, labels = ahead.popleft().result()
+                if len(left[1]):
+                    images, labels = torch.cat([left[0], images]), torch.cat([left[1], labels])
+                last = place + 1 == len(pools)
+                whole = len(labels) if last else len(labels) // batch_size * batch_size
+                order = None if chance is None else torch.from_numpy(chance.permutation(len(labels)))
                 for start in range(0, whole, batch_size):
-                    chosen = slice(start, start + batch_size) if order is None else order[start:][:batch_size]
-                    yield _as_images(images[chosen]), torch.from_numpy(labels[chosen].astype(np.int64))
-                rest = slice(whole, None) if order is None else order[whole:]
-                left = (images[rest], labels[rest]) if whole < len(labels) else None
+                    yield _batch(images, labels, order, start, min(start + batch_size, whole))
+                left = _rest(images, labels, order, whole)
 
     def load(self) -> Dataset:
         """All samples in memory, as training takes them.
@@ -124,8 +129,13 @@ class SealedDataset:
             DataError: values out of bounds, NaN, labels out of range.
             IntegrityError: a chunk that does not verify.
         """
-        images, labels = self._read([(0, len(self))])
-        return Dataset(self.name, _as_images(images), torch.from_numpy(labels.astype(np.int64)), self.classes)
+        images = torch.empty((len(self), *self._images.shape[1:]), dtype=torch.float32)
+        labels = torch.empty(len(self), dtype=torch.int64)
+        done = 0
+        for some, own in self.batches(max(1, _BLOCK_BYTES // self._images.row_bytes)):
+            images[done : done + len(own)], labels[done : done + len(own)] = some, own
+            done += len(own)
+        return Dataset(self.name, images, labels, self.classes)
 
     def _part(self, split: str) -> tuple[int, int]:
         """Where the split's safetensors lie."""
@@ -164,7 +174,7 @@ class SealedDataset:
         metadata = header.get("__metadata__")
         text = metadata.get("classes") if isinstance(metadata, dict) else None
         if text is None:  # as many as the highest label tells
-            found = np.empty(labels.shape, labels.dtype)
+            found = torch.from_numpy(np.empty(labels.shape, labels.dtype))
             self._fill(labels, 0, found)
             return tuple(str(one) for one in range(int(found.max()) + 1))
         names = parse_json(str(text).encode(), where=f"{self.name}: classes")
@@ -172,28 +182,33 @@ class SealedDataset:
             raise DataError(f"{self.name}: the metadata 'classes' is no JSON list of names")
         return tuple(names)
 
-    def _pools(self, chance: np.random.Generator | None) -> list[list[tuple[int, int]]]:
-        """Ranges of samples that are decrypted together."""
+    def _pools(self, batch_size: int, chance: np.random.Generator | None) -> list[list[tuple[int, int]]]:
+        """Ranges of samples that are decrypted together: a few batches in order, many blocks to be shuffled."""
+        if chance is None:
+            count = batch_size * max(1, _BLOCK_BYTES // (batch_size * self._images.row_bytes))
+            return [[(start, min(start + count, len(self)))] for start in range(0, len(self), count)]
         count = max(1, _BLOCK_BYTES // self._images.row_bytes)
         blocks = [(start, min(start + count, len(self))) for start in range(0, len(self), count)]
-        if chance is not None:
-            blocks = [blocks[place] for place in chance.permutation(len(blocks))]
+        blocks = [blocks[place] for place in chance.permutation(len(blocks))]
         together = max(1, POOL_BYTES // (count * self._images.row_bytes))
         return [blocks[start : start + together] for start in range(0, len(blocks), together)]
 
-    def _read(self, ranges: list[tuple[int, int]]) -> tuple[Any, Any]:
-        total = sum(end - start for start, end in ranges)
-        images = np.empty((total, *self._images.shape[1:]), self._images.dtype)
-        labels = np.empty((total,), self._labels.dtype)
+    def _room(self, count: int) -> _Samples:
+        images = np.empty((count, *self._images.shape[1:]), self._images.dtype)
+        return torch.from_numpy(images), torch.from_numpy(np.empty((count,), self._labels.dtype))
+
+    def _read(self, ranges: list[tuple[int, int]], room: _Samples) -> _Samples:
+        """Decrypt into memory; what comes back lies in it."""
         done = 0
         for start, end in ranges:
-            self._fill(self._images, start, images[done : done + end - start])
-            self._fill(self._labels, start, labels[done : done + end - start])
+            self._fill(self._images, start, room[0][done : done + end - start])
+            self._fill(self._labels, start, room[1][done : done + end - start])
             done += end - start
-        return images, labels
+        return room[0][:done], room[1][:done]
 
-    def _fill(self, array: _Array, start: int, out: Any) -> None:
-        self._reader.read_into(array.at + start * array.row_bytes, memoryview(out).cast("B"))
+    def _fill(self, array: _Array, start: int, out: Tensor) -> None:
+        room: Any = out.numpy()
+        self._reader.read_into(array.at + start * array.row_bytes, memoryview(room).cast("B"))
 
     def close(self) -> None:
         self._reader.close()
@@ -221,6 +236,21 @@ def _array(facts: Any, dtypes: _Kinds, start: int, room: int, where: str) -> _Ar
     return _Array(start + begin, dtypes[dtype], shape)
 
 
-def _as_images(values: Any) -> Tensor:
-    images = torch.from_numpy(np.ascontiguousarray(values))
-    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
+def _as_images(values: Tensor) -> Tensor:
+    return values.to(torch.float32).div_(255) if values.dtype == torch.uint8 else values
+
+
+def _batch(images: Tensor, labels: Tensor, order: Tensor | None, start: int, end: int) -> tuple[Tensor, Tensor]:
+    """A batch in memory of its own."""
+    if order is None:
+        chosen = images[start:end] if images.dtype == torch.uint8 else images[start:end].clone()
+        return _as_images(chosen), labels[start:end].to(torch.int64, copy=True)
+    own = order[start:end]
+    return _as_images(images.index_select(0, own)), labels.index_select(0, own).to(torch.int64)
+
+
+def _rest(images: Tensor, labels: Tensor, order: Tensor | None, start: int) -> _Samples:
+    """What did not fill a batch, in memory of its own."""
+    if order is None:
+        return images[start:].clone(), labels[start:].clone()
+    return images.index_select(0, order[start:]), labels.index_select(0, order[start:])

@@ -56,8 +56,8 @@ def _offline() -> None:
 class FromPresidio:
     """One entity of one of Presidio's recognisers, under our word for it or its own.
 
-    Limits: recognisers that need a language model find nothing, for none is run. Time is Presidio's: some of its
-        patterns take long on long lines.
+    Limits: recognisers that need a language model find nothing, for none is run. Time is Presidio's: some of
+        its patterns take long on long lines.
     """
 
     recognizer: Any

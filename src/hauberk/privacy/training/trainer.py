@@ -54,12 +54,12 @@ class PrivateTraining:
     Raises:
         ConfigError: settings that cannot be.
 
-    Limits: what the classifier has learnt before counts only where its record names the very same data, which is
-        refused. The promise is about one example: of a person with several, each more one adds its own epsilon. The
-        number of examples and the set of labels count as known. The evidence names the data by digest, which
-        lets somebody who holds all of it confirm so; leave the digest out of what you publish where that
-        matters. Held-out data and hyper-parameters that you chose by looking at private data are outside of the
-        budget. For the noise's arithmetic see ``NoiseSource``; ghost norms are float32 and right to about 1e-5.
+    Limits: the promise is about one example: of a person with several, each more one adds its own epsilon. The
+        number of examples and the set of labels count as known. What the classifier learnt before is looked at
+        only where its record names the very same data, which is refused. Held-out data and settings that you
+        chose by looking at private data are outside of the budget. The evidence names the data by digest, which
+        lets somebody who holds all of it confirm so; leave it out of what you publish where that matters. For
+        the noise's arithmetic see ``NoiseSource``; ghost norms are float32 and right to about 1e-5.
     Source: Abadi et al., Deep learning with differential privacy, CCS 2016, algorithm 1, with momentum or Adam
         on the noisy mean; the sum is divided by the mean size of a batch, which is no secret, not by the drawn
         one.

@@ -8,6 +8,7 @@ and Python's ``csv`` read it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,12 +93,7 @@ class Delimited:
 
     def cells(self, record: str, line: int) -> list[Cell]:
         """One for each field; those of the header are keys."""
-        found = _split(record, line, self.delimiter)
-        names, is_header = self.columns, self.header and line == 1
-        return [
-            cell._replace(column=names[place], key=is_header) if place < len(names) else cell
-            for place, cell in enumerate(found)
-        ]
+        return _split(record, line, self.delimiter, self.columns, is_header=self.header and line == 1)
 
     def rewrite(self, record: str, cells: Sequence[Cell], texts: Sequence[str | None]) -> str:
         """The row with new texts; None leaves a field out, with its place."""
@@ -166,13 +162,16 @@ def _next(line: str, at: int, marks: str) -> int:
     return min(found) + 1 if found else -1
 
 
-def _split(row: str, line: int, delimiter: str) -> list[Cell]:
+def _split(
+    row: str, line: int, delimiter: str, columns: Sequence[str] = (), *, is_header: bool = False
+) -> list[Cell]:
     text = body(row)
     cells: list[Cell] = []
+    names = itertools.chain(columns, itertools.repeat(None))
     if '"' not in text:
         at = 0
-        for field in text.split(delimiter):
-            cells.append(Cell(field, line, at))
+        for field, name in zip(text.split(delimiter), names, strict=False):
+            cells.append(Cell(field, line, at, name, key=is_header))
             at += len(field) + 1
         return cells
     at, size = 0, len(text)
@@ -189,14 +188,14 @@ def _split(row: str, line: int, delimiter: str) -> list[Cell]:
             said = raw.replace('""', '"') + behind
             raw = raw + behind.replace('"', '""')
             unit = _CHARACTER if '""' in raw else None
-            cells.append(Cell(said, line + newlines, where + 1, raw=raw, unit=unit))
+            cells.append(Cell(said, line + newlines, where + 1, next(names), raw, unit, key=is_header))
             if "\n" in raw:
                 newlines += raw.count("\n")
                 since = at + 1 + raw.rfind("\n") + 1
         else:
             end = text.find(delimiter, at)
             end = size if end < 0 else end
-            cells.append(Cell(text[at:end], line + newlines, where))
+            cells.append(Cell(text[at:end], line + newlines, where, next(names), key=is_header))
         if end >= size:
             return cells
         at = end + 1

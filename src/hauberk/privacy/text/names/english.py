@@ -140,7 +140,10 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
     if raw in known.titles or raw.rstrip(".") in known.titles:
         taken = _run(words, known, strict=False)
         if taken > 1 or raw.rstrip(".") in known.alone:
-            return max(taken, 1) if words[0] not in known.organisations else 0, 0.95
+            common = words[0] in known.organisations or (
+                words[0] in known.words and words[0] not in known.surnames
+            )
+            return 0 if common else max(taken, 1), 0.95
     labelled = place == 0 and _LABEL.search(held) is not None
     if (
         labelled

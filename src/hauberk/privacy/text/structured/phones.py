@@ -31,7 +31,8 @@ def _local(match: re.Match[str]) -> float:
 
 def _other(match: re.Match[str]) -> float:
     digits = sum(one.isdigit() for one in match[0])
-    if digits < (11 if match[0].startswith("00") else 8) or numbered_otherwise(match):
+    plain = match[0].isdigit()  # spaces and signs in it say that it is to be called
+    if digits < (11 if match[0].startswith("00") else 8) or (plain and numbered_otherwise(match)):
         return 0.0
     return 0.9
 

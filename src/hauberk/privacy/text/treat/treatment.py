@@ -86,6 +86,7 @@ class Treatment:
             if self._second is not None and cells and self._looks(file, cells[0].line):
                 self._look(cells, findings, texts, inserted, tally)
             made.append(texts)
+        tally.seen.update(cell.column for cells in records for cell in cells if cell.column is not None)
         return made, tally
 
     def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
@@ -111,14 +112,15 @@ class Treatment:
             ):
                 if one:
                     sure = [each for each in one if each.score >= self._policy.least_score]
-                    found[number][place] = apart(sure, self._marked(text))
+                    found[number][place] = apart(sure, self._marked(text)) if "[" in text else sure
         return found
 
     def _whole(self, text: str, kind: str) -> list[Finding]:
         start, end = len(text) - len(text.lstrip()), len(text.rstrip())
         if start >= end:
             return []
-        return apart([Finding(start, end, kind, 1.0)], self._marked(text))
+        whole = [Finding(start, end, kind, 1.0)]
+        return apart(whole, self._marked(text)) if "[" in text else whole
 
     def _marked(self, text: str) -> list[Span]:
         """What an earlier treatment put there."""
@@ -126,11 +128,14 @@ class Treatment:
 
     def _everywhere(self, cells: Sequence[Cell], findings: Sequence[Sequence[Finding]]) -> list[list[Finding]]:
         """The same values wherever else they stand in this record."""
-        values = {
-            cell.text[one.start : one.end]: one
+        pairs = [
+            (cell.text[one.start : one.end], one)
             for cell, group in zip(cells, findings, strict=True)
             for one in group
-        }
+        ]
+        values, text = dict(pairs), "\n".join(cell.text for cell in cells)
+        if sum(map(text.count, values)) <= len(pairs):  # each stands where it was found and nowhere else
+            return [list(group) for group in findings]
         made = []
         for cell, group in zip(cells, findings, strict=True):
             if self._of(cell) is not None:
@@ -150,11 +155,9 @@ class Treatment:
     ) -> tuple[str | None, list[Span]]:
         """The new text, and which parts of it were put there or meant to stay."""
         rule = self._of(cell)
-        if cell.column is not None and not cell.key:
-            tally.seen.add(cell.column)
-            if rule is not None:
-                key = (cell.column, rule)
-                tally.columns[key] = tally.columns.get(key, 0) + 1
+        if rule is not None and not cell.key and cell.column is not None:
+            key = (cell.column, rule)
+            tally.columns[key] = tally.columns.get(key, 0) + 1
         if rule == DROP:
             return None, []
         if rule == KEEP:
