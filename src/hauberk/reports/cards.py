@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hauberk.reports import judge, numbers
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.views import (
+    Anonymization,
     Certified,
     Cleansing,
     Corruptions,
@@ -70,6 +71,27 @@ class Cards:
         yield from map(self._membership, summary.memberships)
         yield from map(self._inversion, summary.inversions)
         yield from map(self._deidentification, summary.deidentifications)
+        yield from map(self._anonymization, summary.anonymizations)
+
+    def _anonymization(self, one: Anonymization) -> Card:
+        words = self._words
+        highest = one.risks[0]
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=percent(highest.after),
+            under=words("verdict.under_table"),
+            interval=words(
+                "table.rows", published=numbers.amount(one.published), rows=numbers.amount(one.rows)
+            ),
+            sentence=words(
+                "verdict.table",
+                before=percent(highest.before),
+                after=percent(highest.after),
+                gcp=percent(one.gcp),
+                k=one.k,
+            ),
+        )
 
     def _deidentification(self, one: Deidentification) -> Card:
         words = self._words

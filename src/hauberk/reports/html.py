@@ -33,6 +33,7 @@ _LIMITED = (
     "inversions",
     "sweeps",
     "deidentifications",
+    "anonymizations",
 )
 
 

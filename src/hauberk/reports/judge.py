@@ -52,7 +52,9 @@ def terms(summary: Summary) -> list[str]:
     names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
     used = {name.casefold() for name in names}
     if only_people(summary):
-        return ["interval", *_OTHER_TERMS["deidentifications"]]
+        kinds = ("deidentifications", "anonymizations")
+        found = [term for kind in kinds if getattr(summary, kind) for term in _OTHER_TERMS[kind]]
+        return [*(["interval"] if summary.deidentifications else []), *found]
     evasion = (
         summary.examined
         or summary.certificates
@@ -81,7 +83,8 @@ def only_people(summary: Summary) -> bool:
         summary.imports,
         summary.sweeps,
     )
-    return bool(summary.deidentifications) and not any(models)
+    people = summary.deidentifications or summary.anonymizations
+    return bool(people) and not any(models)
 
 
 _OTHER_TERMS = {
@@ -94,4 +97,5 @@ _OTHER_TERMS = {
     "memberships": ("membership", "false_alarms", "auc"),
     "inversions": ("inversion", "correlation"),
     "deidentifications": ("pseudonym",),
+    "anonymizations": ("k_anonymity", "gcp"),
 }

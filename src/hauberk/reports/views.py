@@ -599,6 +599,38 @@ class Deidentification:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """One figure of a table before and after; ``column`` is empty where it is of the whole."""
+
+    what: str
+    column: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Anonymization:
+    """One ``anonymization``; ``model``: the target, accuracy before, after, and of the most frequent answer."""
+
+    name: str
+    digest: str
+    quasi: tuple[str, ...]
+    sensitive: tuple[str, ...]
+    k: int
+    rows: int
+    published: int
+    suppressed: float
+    classes: int
+    risks: tuple[Changed, ...]
+    changes: tuple[Changed, ...]
+    gcp: float
+    lost: tuple[tuple[str, float], ...]
+    average_class: float
+    model: tuple[str, float, float, float] | None
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Link:
     """One document of the chain; ``shown`` is False when a later one took its place in the report."""
 
@@ -656,6 +688,7 @@ class Summary:
     inversions: tuple[Inversion, ...]
     sweeps: tuple[Sweep, ...]
     deidentifications: tuple[Deidentification, ...]
+    anonymizations: tuple[Anonymization, ...]
     chain: tuple[Link, ...]
 
     @property
@@ -702,4 +735,5 @@ class Summary:
         names = [part.name for part in self.examined]
         names += [curve.name for curve in self.curves] + [history.name for history in self.histories]
         names += [part.name for part in (*self.others, *self.sweeps, *self.deidentifications)]
+        names += [part.name for part in self.anonymizations]
         return tuple(dict.fromkeys(names))
