@@ -97,7 +97,7 @@ def to_presidio(detector: Detector | None = None, *, language: str = "en") -> En
 
     asked = detector or Detector()
 
-    class HauberkRecognizer(EntityRecognizer):  # type: ignore[misc]  # shipped without types
+    class HauberkRecognizer(EntityRecognizer):
         """Our detector under Presidio's words."""
 
         def load(self) -> None:
