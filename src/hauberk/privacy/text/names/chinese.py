@@ -41,9 +41,10 @@ _STRIPPED = " \t:：=\"'“‘（(【["
 _SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
 _MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
 _ASKED_FOR = re.compile(
-    rf"(?:{cues.FORM_LABEL}|名叫|我叫|名字叫)[\"']?[:： "
+    rf"(?:{cues.FORM_LABEL}|叫)[\"']?[:： "
     rf"]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
 )
+_TIBETAN = re.compile(rf"(?:{'|'.join(tables.kinds('cues_zh.txt')['tibetan'])}){{2}}(?![·•])")
 _SURE = 0.85  # from here on a name counts in the whole document
 
 
@@ -106,6 +107,8 @@ class ChineseNames:
         for match in _MARKED.finditer(text):
             if len(match[0]) > 3:
                 yield Finding(match.start(), match.end(), self.type, 0.9)
+        for match in _TIBETAN.finditer(text):
+            yield Finding(match.start(), match.end(), self.type, 0.85)
         for match in _ASKED_FOR.finditer(text):
             yield Finding(match.start("name"), match.end("name"), self.type, 0.85)
 
