@@ -1,6 +1,6 @@
 """The anonymiser: a table and a plan in, a table out in which nobody stands out. It does not judge itself.
 
-``hauberk.privacy.tables.risk`` counts anew what the result is worth, from the published cells alone.
+``hauberk.privacy.tables.measure`` counts anew what the result is worth, from the published cells alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Privacy models as the anonymiser uses them: which of many candidate classes may be published.
 
 Each looks at counts of a sensitive column's values, one row for each class. That the result holds to them is
-for ``hauberk.privacy.tables.risk`` to say, which counts anew from the published cells.
+for ``hauberk.privacy.tables.measure`` to say, which counts anew from the published cells.
 """
 
 from __future__ import annotations
