@@ -82,6 +82,7 @@ def test_there_and_back_with_a_key(
     )
     assert code == 0, errors
     assert back.read_bytes() == source.read_bytes()
+    assert oct(back.stat().st_mode)[-3:] == "600"
 
     out.write_text(out.read_text() + "[NAME:aaaaaaaaaaaaaaaa]")
     code, said, _ = hauberk_command(

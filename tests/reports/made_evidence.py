@@ -607,7 +607,7 @@ def deidentification(name: str = "clean.csv", **more: Any) -> Evidence:
             {"name": name, "format": "csv", "encoding": "gb18030", "records": 1200, "findings": 2310,
              "size_bytes": 90_000, **digests},
         ],
-        "samples": [{"type": "NAME", "masked": "张*", "file": name, "line": 7, "column": "name"}],
+        "samples": [{"type": "NAME", "masked": "张*", "file": name, "line": 7}],
         "leak": {
             "looked": 400, "share_looked": 0.34, "left": 4, "left_share": 0.01, "left_interval": [0.004, 0.025],
             "left_types": {"NAME": 4}, "second": 700, "both": 690, "found_share": 690 / 700,

@@ -182,6 +182,17 @@ def test_names_of_files_are_treated(tmp_path: Path) -> None:
     assert "张伟" not in json.dumps(deidentified_evidence(done).to_json(), ensure_ascii=False)
 
 
+def test_keys_that_are_people_do_not_get_into_the_record(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"张伟": {"phone": "13812345678", "note": "13900001111"}}))
+    done = deidentify(tmp_path / "a.json", tmp_path / "b.json")
+    assert json.loads((tmp_path / "b.json").read_text()) == {
+        "[NAME]": {"phone": "[MOBILE]", "note": "[MOBILE]"}
+    }
+    record = deidentified_evidence(done)
+    assert "张伟" not in json.dumps(record.to_json(), ensure_ascii=False)
+    assert record.result["columns"] == [{"column": "phone", "rule": "MOBILE", "cells": 1}]
+
+
 @pytest.fixture
 def mixed(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
@@ -344,17 +355,17 @@ def test_a_lost_or_wrong_key_is_one_clear_line(tmp_path: Path) -> None:
 def test_memory_is_flat_and_a_killed_run_leaves_no_output(tmp_path: Path) -> None:
     source, out = tmp_path / "big.csv", tmp_path / "out.csv"
     with open(source, "w", newline="") as file:
-        file.write("n,phone,words\n")
-        block = "".join(
-            f"{n},1381234{n:04d},some words that tell nothing at all {'x' * 900}\n" for n in range(1000)
-        )
-        for _ in range(210):
+        file.write("n,phone,words,bulk\n")
+        block = "".join(f"{n},1381234{n:04d},some words,{'x' * 3900}\n" for n in range(1000))
+        for _ in range(52):
             file.write(block)
+    (tmp_path / "small.csv").write_text("n,phone,words,bulk\n" + block * 2)
     assert source.stat().st_size > 200_000_000
     program = (
-        "import resource, sys\nfrom hauberk.privacy.text.deidentify import deidentify\n"
-        "deidentify(sys.argv[1], sys.argv[2])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "import sys\nfrom hauberk.privacy.text.deidentify import deidentify\n"
+        "from hauberk.privacy.text.policy import Policy\n"
+        "deidentify(sys.argv[1], sys.argv[2], Policy.of({'columns': {'bulk': 'keep'}}))\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
     )
     start = [sys.executable, "-c", program, str(source), str(out)]
     with subprocess.Popen(start, env=os.environ.copy()) as running:
@@ -362,6 +373,12 @@ def test_memory_is_flat_and_a_killed_run_leaves_no_output(tmp_path: Path) -> Non
             time.sleep(0.05)
         running.kill()
     assert not out.exists()
-    done = subprocess.run(start, check=True, capture_output=True, text=True)
-    assert int(done.stdout) < 300_000  # KiB, Python and the tables of names included
-    assert "1381234" not in out.read_text()
+    peaks = []
+    for path, treated in ((tmp_path / "small.csv", tmp_path / "s.csv"), (source, out)):
+        run = [*start[:3], str(path), str(treated)]
+        done = subprocess.run(run, check=True, capture_output=True, text=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 60_000  # KiB, for 25 times as much
+    with open(out) as file:
+        assert next(file) == "n,phone,words,bulk\n"
+        assert all("[MOBILE]" in line and "1381234" not in line for line in file)

@@ -38,7 +38,6 @@ def deidentified_evidence(done: Deidentified, *, duration_s: float = 0.0) -> Evi
                     "masked": one.masked,
                     "file": file.name,
                     "line": one.place.line,
-                    "column": one.place.column,
                 }
                 for file in done.files
                 for kind in sorted(file.tally.samples)

@@ -47,7 +47,7 @@ def reidentify(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> Reidentified:
-    """Turn tokens back; the output appears whole or not at all.
+    """Turn tokens back; the output appears whole or not at all, for its owner alone (mode 600).
 
     Args:
         tokens: the table, opened with an identity of one of its readers.
@@ -72,6 +72,7 @@ def reidentify(
         back,
         skip=skip,
         overwrite=overwrite,
+        mode=0o600,
         progress=progress,
     )
     files = run.carry_out()

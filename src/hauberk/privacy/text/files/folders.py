@@ -22,6 +22,10 @@ def files_of(source: Path, skip: Sequence[str] = ()) -> list[tuple[Path, PurePos
     if not source.exists():
         raise DataError(f"no file or folder at {source}", path=str(source))
     if not source.is_dir():
+        if not source.is_file():
+            raise DataError(
+                f"{source} is neither file nor folder", hint="write it to a file first: it is read twice"
+            )
         return [(source, PurePosixPath(source.name))]
     found = []
     for path in sorted(source.rglob("*"), key=lambda one: one.relative_to(source).as_posix()):

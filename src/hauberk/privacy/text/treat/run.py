@@ -62,6 +62,7 @@ class Run:
         treats: the treatment, for names of files and rules of columns.
         shared: what workers get; ``treats`` itself in this process.
         skip: patterns of files in a folder that are left out.
+        mode: of the files that are written.
         take: gets each piece's tally, in order.
         finish: called when all is written and nothing visible yet; what it raises leaves nothing behind.
 
@@ -81,6 +82,7 @@ class Run:
         *,
         skip: Sequence[str] = (),
         overwrite: bool = False,
+        mode: int = 0o644,
         take: Callable[[Tally], None] = lambda tally: None,
         finish: Callable[[], None] = lambda: None,
         progress: Progress = SILENT,
@@ -88,7 +90,7 @@ class Run:
         _check_paths(source, out, overwrite=overwrite)
         self._source, self._out, self._reading, self._workers = source, out, reading, workers
         self._treats, self._shared, self._take, self._finish = treats, shared, take, finish
-        self._progress = progress
+        self._progress, self._mode = progress, mode
         self._inputs = files_of(source, skip)
         self._opened: dict[int, TextSource | ParquetSource] = {}
         self.columns: set[str] = set()
@@ -104,10 +106,10 @@ class Run:
         if self._source.is_dir():
             names = self._names()
             with directory_aside(self._out) as folder:
-                done = self._write(names, lambda number: _made(folder / names[number]))
+                done = self._write(names, lambda number: _made(folder / names[number], self._mode))
                 self._finish()
         else:
-            with file_aside(self._out) as handle:
+            with file_aside(self._out, mode=self._mode) as handle:
                 done = self._write([self._out.name], lambda number: _of(handle))
                 self._finish()
         self._progress.end()
@@ -185,9 +187,9 @@ def _check_paths(source: Path, out: Path, *, overwrite: bool) -> None:
     refuse_overwrite(out, force=overwrite)
 
 
-def _made(path: Path) -> BinaryIO:
+def _made(path: Path, mode: int) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return open(path, "xb")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def _of(handle: int) -> BinaryIO:

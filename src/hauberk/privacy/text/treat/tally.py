@@ -54,7 +54,7 @@ class Tally:
         records: lines, rows or documents.
         counts: by type and action.
         columns: cells that were treated whole, by column and type.
-        seen: all columns that there are.
+        seen: the columns that the policy names and that there are.
         samples: by type, the first few.
         tokens: what is reversible, in order.
         looked: records that the second detector looked at, before and after.

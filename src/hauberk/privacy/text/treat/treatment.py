@@ -21,6 +21,7 @@ from hauberk.privacy.text.treat.tally import SAMPLES, Sample, Tally
 
 _LARGEST_RECORD = 1000  # cells and values whose product says whether a record is looked through a second time
 _SHORTEST_NUMBER = 5
+_REMEMBERED = 1 << 12
 _NUMBER = re.compile(r"[1-9][0-9]*")
 _SHOWN = Mask(first=1)
 _HIDDEN = frozenset(("SECRET",))
@@ -56,8 +57,14 @@ class Treatment:
     def rule(self, column: str | None) -> str | None:
         """What the policy says of a column; see ``Policy.rule``."""
         if column not in self._rules:
+            if len(self._rules) >= _REMEMBERED:  # keys of JSON can be data
+                self._rules = {None: None}
             self._rules[column] = self._policy.rule(column)
         return self._rules[column]
+
+    def _said(self, column: str) -> str:
+        """A column as a record may name it: as the policy does, or by its last part; others may be people."""
+        return column if column in self._policy.columns else column.rsplit(".", 1)[-1]
 
     def _of(self, cell: Cell) -> str | None:
         """What the policy says of a cell's column; of a column's name, only whether the column is dropped."""
@@ -86,7 +93,14 @@ class Treatment:
             if self._second is not None and cells and self._looks(file, cells[0].line):
                 self._look(cells, findings, texts, inserted, tally)
             made.append(texts)
-        tally.seen.update(cell.column for cells in records for cell in cells if cell.column is not None)
+        named = self._policy.columns
+        if named:
+            tally.seen.update(
+                cell.column
+                for cells in records
+                for cell in cells
+                if cell.column is not None and cell.column in named
+            )
         return made, tally
 
     def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
@@ -156,7 +170,7 @@ class Treatment:
         """The new text, and which parts of it were put there or meant to stay."""
         rule = self._of(cell)
         if rule is not None and not cell.key and cell.column is not None:
-            key = (cell.column, rule)
+            key = (self._said(cell.column), rule)
             tally.columns[key] = tally.columns.get(key, 0) + 1
         if rule == DROP:
             return None, []
