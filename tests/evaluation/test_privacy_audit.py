@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import hauberk
+from hauberk.attacks.inference import make_membership
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
 from hauberk.datasets import Dataset
@@ -149,6 +150,19 @@ class TestTrainers:
         assert found.lower_bound > CLAIM
         assert not found.holds
         assert found.evidence.result["recomputed_epsilon"] is None
+
+    def test_any_membership_attack_may_guess(self, data: Dataset) -> None:
+        def plain(learning: Dataset) -> Classifier:
+            start = create("mlp", learning, args={"hidden": [64]})
+            return hauberk.train(start, learning, TrainingPlan(epochs=80, batch_size=64, learning_rate=3e-3))
+
+        found = audit_training(
+            plain, data, epsilon=CLAIM, delta=1e-4, canaries=200, seed=3, attack=make_membership("entropy")
+        )
+        assert found.lower_bound > CLAIM
+        assert found.evidence.parameters["attack"] == "ModifiedEntropy()"
+        with pytest.raises(ConfigError, match="lira compares with shadow models"):
+            audit_training(plain, data, epsilon=1.0, delta=1e-4, canaries=20, attack=make_membership("lira"))
 
     def test_a_record_that_spent_more_than_the_claim_does_not_hold(self, data: Dataset) -> None:
         found = report(private, data, epsilon=0.2)

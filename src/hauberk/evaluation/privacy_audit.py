@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from hauberk.attacks.inference import LossThreshold, MembershipAttack, collect
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.settings import require_count, require_within
@@ -28,7 +28,6 @@ from hauberk.datasets import Dataset
 from hauberk.evaluation.second_accountant import recomputed_from
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier
-from hauberk.models.twin import pass_size, passes
 
 _SHARES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)  # of the canaries that are guessed, tried each; see ``lower_bound``
 _ROUNDING = 0.01  # by which two accountants may differ
@@ -59,6 +58,7 @@ def audit_training(
     epsilon: float,
     delta: float,
     canaries: int = 1000,
+    attack: MembershipAttack | None = None,
     confidence: float = 0.95,
     seed: int | None = None,
     name: str = "model",
@@ -71,6 +71,7 @@ def audit_training(
     Args:
         epsilon, delta: what the trainer claims for one example added or removed.
         canaries: so many. More find more, and cost accuracy: half of them are wrong labels to learn from.
+        attack: who guesses; one that needs no shadow models. None: the loss threshold.
         confidence: of the lower bound.
         seed: of the choice of canaries and of the coins. None takes chance from the operating system; a seed
             that others know tells them who was in.
@@ -88,6 +89,9 @@ def audit_training(
     require_within("delta", delta, "audit_training", "[0, 1)")
     require_within("confidence", confidence, "audit_training", "(0, 1)")
     require_count("canaries", canaries, "audit_training", least=10)
+    guesser = attack or LossThreshold()
+    if guesser.needs_shadows():
+        raise ConfigError(f"audit_training: {guesser.name} compares with shadow models, and one run has none")
     if canaries >= len(data):
         raise ConfigError(f"audit_training: {canaries} canaries cannot be taken from {len(data)} examples")
     source = np.random.default_rng(seed)
@@ -103,7 +107,8 @@ def audit_training(
         labels=torch.cat([data.labels[others], wrong[inside]]),
     )
     classifier = check_classifier(trainer(training))
-    scores = _scores(classifier, data.images[chosen], wrong)
+    asked = replace(data, name="canaries", images=data.images[chosen], labels=wrong)
+    scores = guesser(collect(classifier, asked))
     bound = lower_bound(scores.numpy(), inside.numpy(), delta=delta, confidence=confidence)
     record = classifier.evidence[-1] if classifier.evidence else None
     recomputed = recomputed_from(record, delta) if record is not None else None
@@ -121,7 +126,7 @@ def audit_training(
             },
             "canaries": canaries,
             "confidence": confidence,
-            "score": "log-odds of the canary's label",
+            "attack": repr(guesser),
         },
         result={
             "lower_bound": bound.epsilon,
@@ -206,15 +211,3 @@ def _binomial(count: int, chance: float) -> NDArray[np.float64]:
         misses = np.where(places == count, 0.0, (count - places) * np.log1p(-chance))
     found: NDArray[np.float64] = np.exp(logs[-1] - logs - logs[::-1] + places * math.log(chance) + misses)
     return found
-
-
-@torch.no_grad()
-def _scores(classifier: Classifier, images: Tensor, labels: Tensor) -> Tensor:
-    """float64 ``(m,)``: the log-odds of the labels (Carlini et al., S&P 2022, section IV)."""
-    found = []
-    for part in passes(len(images), pass_size(classifier)):
-        logits = classifier(images[part].to(classifier.device)).double().cpu()
-        own = logits.gather(1, labels[part, None]).squeeze(1)
-        rest = logits.scatter(1, labels[part, None], -math.inf).logsumexp(1)
-        found.append(own - rest)
-    return torch.cat(found)

@@ -239,7 +239,7 @@ def test_data_that_does_not_fit_the_budget(data: Dataset) -> None:
 
 def test_what_was_learnt_before_from_the_same_data_is_outside_of_the_budget(data: Dataset) -> None:
     plain = hauberk.train(create("mlp", data), data, TrainingPlan(epochs=1))
-    with pytest.raises(ConfigError, match="has learnt from .* before"):
+    with pytest.raises(ConfigError, match=r"has learnt from .* before"):
         trainer().fit(plain, data)
     trainer().fit(plain, data.select(torch.arange(200), note="others"))
 

@@ -225,6 +225,8 @@ class NormUse(Use):
 class AnyUse(Use):
     """A layer of any other kind, by ``torch.func``: right wherever vmap can follow it, and slow."""
 
+    learning: frozenset[int] = frozenset()  # ids of the parameters that learn
+
     def _write(self) -> Parts:
         names = dict(self.module.named_parameters())
         frozen = {name: one for name, one in names.items() if id(one) not in self.learning}
@@ -239,8 +241,6 @@ class AnyUse(Use):
         x, slopes = (torch.unflatten(one.detach(), 0, (self.people, -1)) for one in (self.inputs, self.slopes))
         found: Parts = torch.func.vmap(gradient, randomness="error")(x, slopes)
         return found
-
-    learning: frozenset[int] = frozenset()  # ids of the parameters that learn
 
 
 def _padded(module: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
