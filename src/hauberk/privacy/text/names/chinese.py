@@ -24,6 +24,8 @@ _ALONE_GIVEN, _TWO_GIVEN = 16, 3  # how many given names have one character, and
 _UNKNOWN = 135  # a character that is no word by itself
 _RARE_GIVEN = (125, 125, 125)
 _SURNAME_ALONE = 30
+_POLITE = frozenset(("先生", "女士", "小姐", "太太"))
+_RARE_SURNAME = 80  # rarer ones are words first: 这位女士
 _PLACE = 35  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
 _INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
@@ -40,9 +42,14 @@ _STRIPPED = " \t:：=\"'“‘（(【["
 # Characters that names of other tongues are written with.
 _SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
 _MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
-_ASKED_FOR = re.compile(
-    rf"(?:{cues.FORM_LABEL}|叫)[\"']?[:： "
-    rf"]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
+_SINGLE = "".join(one for one in tables.surnames() if len(one) == 1)
+# What forms ask for: names by their sound, and short names spread over the width of longer ones (王　伟).
+_BY_SOUND = re.compile(
+    rf"(?:{cues.FORM_LABEL}|叫)[\"']?[:： ]{{0,3}}[\"']?(?P<name>[{_SOUNDS}]{{3,8}})(?![\u4e00-\u9fff·])"
+)
+_SPREAD = re.compile(
+    rf"(?:{cues.FORM_LABEL})[:： ]{{0,3}}"
+    rf"(?P<name>[{_SINGLE}] {{1,2}}[\u4e00-\u9fff](?: [\u4e00-\u9fff])?)(?![\u4e00-\u9fff·])"
 )
 _TIBETAN = re.compile(rf"(?:{'|'.join(tables.kinds('cues_zh.txt')['tibetan'])}){{2}}(?![·•])")
 _SURE = 0.85  # from here on a name counts in the whole document
@@ -109,8 +116,9 @@ class ChineseNames:
                 yield Finding(match.start(), match.end(), self.type, 0.9)
         for match in _TIBETAN.finditer(text):
             yield Finding(match.start(), match.end(), self.type, 0.85)
-        for match in _ASKED_FOR.finditer(text):
-            yield Finding(match.start("name"), match.end("name"), self.type, 0.85)
+        for pattern in (_BY_SOUND, _SPREAD):
+            for match in pattern.finditer(text):
+                yield Finding(match.start("name"), match.end("name"), self.type, 0.85)
 
     def _found(self, text: str) -> Iterator[Finding]:
         begins = _begins()
@@ -173,7 +181,8 @@ class ChineseNames:
             base = _NAME + surname - left
             after = here + size
             if text[after : after + 2] in cues.ADDRESSED or text[after : after + 3] in cues.ADDRESSED:
-                yield size, base + _SURNAME_ALONE - cues.TITLE
+                polite = text[after : after + 2] in _POLITE and surname < _RARE_SURNAME
+                yield size, base + _SURNAME_ALONE - cues.TITLE - (_SURNAME_ALONE if polite else 0)
                 continue
             if text[after : after + 1] == "总" and not "\u4e00" <= text[after + 1 : after + 2] <= "\u9fff":
                 yield size, base + _SURNAME_ALONE - cues.TITLE
