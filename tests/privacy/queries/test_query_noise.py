@@ -211,6 +211,21 @@ def test_quantiles_are_within_the_ranks_they_say(method: str) -> None:
     assert held >= stats.binom.ppf(ALARM, draws, 0.95)
 
 
+@pytest.mark.parametrize("place", [0.5, 0.9, 0.2])
+def test_noise_of_quantiles_is_as_large_as_theory_asks(place: float) -> None:
+    """By hand: a row moves one candidate's score against another's by at most twice max(q, 1 - q).
+
+    Pure noise is exponential; a mechanism of bounded range e costs e**2 / 8 in zCDP (Cesar and Rogers 2021).
+    """
+    description = Description({"x": Column("x", "number", 0, 1000)}, "who", 3)
+    moved = 2 * max(place, 1 - place) * 3
+    question = f"SELECT QUANTILE(x, {place}) FROM data"
+    pure = planned(question, "pure", 0.5, description).parts[0][0].scale
+    assert pure == pytest.approx(moved / 0.5, rel=1e-6)
+    zcdp = planned(question, "zcdp", 0.02, description).parts[0][0].scale
+    assert zcdp == pytest.approx(moved / math.sqrt(8 * 0.02), rel=1e-6)
+
+
 def test_rare_groups_that_nobody_declared_stay_hidden() -> None:
     """One person's own group shows with a probability of at most delta: 1e-9 here, in a thousand answers."""
     found = planned("SELECT job, COUNT(*) FROM data GROUP BY job", "pure", 1.0, delta=1e-9)

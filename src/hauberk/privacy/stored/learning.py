@@ -102,25 +102,18 @@ class SealedDataset:
         """
         require_count("batch_size", batch_size, "SealedDataset.batches")
         chance = None if seed is None else np.random.default_rng(seed)
-        pools = self._pools(batch_size, chance)
-        most = max(sum(end - start for start, end in pool) for pool in pools)
-        rooms = deque(self._room(most) for _ in range(_AHEAD + 1))  # used again: fresh memory is slow
         left = self._room(0)
-        with ThreadPoolExecutor(1) as worker:
-            ahead: deque[Future[_Samples]] = deque()
-            for place in range(len(pools)):
-                while len(ahead) < _AHEAD and place + len(ahead) < len(pools):
-                    ahead.append(worker.submit(self._read, pools[place + len(ahead)], rooms[0]))
-                    rooms.rotate(-1)
-                images, labels = ahead.popleft().result()
-                if len(left[1]):
-                    images, labels = torch.cat([left[0], images]), torch.cat([left[1], labels])
-                last = place + 1 == len(pools)
-                whole = len(labels) if last else len(labels) // batch_size * batch_size
-                order = None if chance is None else torch.from_numpy(chance.permutation(len(labels)))
-                for start in range(0, whole, batch_size):
-                    yield _batch(images, labels, order, start, min(start + batch_size, whole))
-                left = _rest(images, labels, order, whole)
+        pools = self._pools(batch_size, chance)
+        for place, (images, labels) in enumerate(self._decrypted(pools), 1):
+            if len(left[1]):
+                images, labels = torch.cat([left[0], images]), torch.cat([left[1], labels])
+            whole = len(labels) if place == len(pools) else len(labels) // batch_size * batch_size
+            order = None if chance is None else torch.from_numpy(chance.permutation(len(labels)))
+            for start in range(0, whole, batch_size):
+                own = _chosen(images, labels, order, start, min(start + batch_size, whole))
+                yield _as_images(own[0]), own[1].to(torch.int64, copy=True)
+            rest = _chosen(images, labels, order, whole, len(labels))
+            left = (rest[0].clone(), rest[1].clone())  # the pool's memory is used again
 
     def load(self) -> Dataset:
         """All samples in memory, as training takes them.
@@ -132,8 +125,10 @@ class SealedDataset:
         images = torch.empty((len(self), *self._images.shape[1:]), dtype=torch.float32)
         labels = torch.empty(len(self), dtype=torch.int64)
         done = 0
-        for some, own in self.batches(max(1, _BLOCK_BYTES // self._images.row_bytes)):
-            images[done : done + len(own)], labels[done : done + len(own)] = some, own
+        count = max(1, _BLOCK_BYTES // self._images.row_bytes)
+        for some, own in self._decrypted(self._pools(count, None)):
+            _as_images(some, out=images[done : done + len(own)])
+            labels[done : done + len(own)] = own
             done += len(own)
         return Dataset(self.name, images, labels, self.classes)
 
@@ -193,6 +188,18 @@ class SealedDataset:
         together = max(1, POOL_BYTES // (count * self._images.row_bytes))
         return [blocks[start : start + together] for start in range(0, len(blocks), together)]
 
+    def _decrypted(self, pools: list[list[tuple[int, int]]]) -> Iterator[_Samples]:
+        """The pools in order, decrypted ahead on another thread, in memory that is used again."""
+        most = max(sum(end - start for start, end in pool) for pool in pools)
+        rooms = deque(self._room(most) for _ in range(_AHEAD + 1))  # fresh memory is slow
+        ahead: deque[Future[_Samples]] = deque()
+        with ThreadPoolExecutor(1) as worker:
+            for place in range(len(pools)):
+                while len(ahead) < _AHEAD and place + len(ahead) < len(pools):
+                    ahead.append(worker.submit(self._read, pools[place + len(ahead)], rooms[0]))
+                    rooms.rotate(-1)
+                yield ahead.popleft().result()
+
     def _room(self, count: int) -> _Samples:
         images = np.empty((count, *self._images.shape[1:]), self._images.dtype)
         return torch.from_numpy(images), torch.from_numpy(np.empty((count,), self._labels.dtype))
@@ -236,21 +243,15 @@ def _array(facts: Any, dtypes: _Kinds, start: int, room: int, where: str) -> _Ar
     return _Array(start + begin, dtypes[dtype], shape)
 
 
-def _as_images(values: Tensor) -> Tensor:
-    return values.to(torch.float32).div_(255) if values.dtype == torch.uint8 else values
+def _as_images(values: Tensor, out: Tensor | None = None) -> Tensor:
+    """In [0, 1], in memory of its own."""
+    if values.dtype == torch.uint8:
+        return torch.div(values, 255, out=out)
+    return values.clone() if out is None else out.copy_(values)
 
 
-def _batch(images: Tensor, labels: Tensor, order: Tensor | None, start: int, end: int) -> tuple[Tensor, Tensor]:
-    """A batch in memory of its own."""
+def _chosen(images: Tensor, labels: Tensor, order: Tensor | None, start: int, end: int) -> _Samples:
+    """Some samples of a pool; without an order they lie in it."""
     if order is None:
-        chosen = images[start:end] if images.dtype == torch.uint8 else images[start:end].clone()
-        return _as_images(chosen), labels[start:end].to(torch.int64, copy=True)
-    own = order[start:end]
-    return _as_images(images.index_select(0, own)), labels.index_select(0, own).to(torch.int64)
-
-
-def _rest(images: Tensor, labels: Tensor, order: Tensor | None, start: int) -> _Samples:
-    """What did not fill a batch, in memory of its own."""
-    if order is None:
-        return images[start:].clone(), labels[start:].clone()
-    return images.index_select(0, order[start:]), labels.index_select(0, order[start:])
+        return images[start:end], labels[start:end]
+    return images.index_select(0, order[start:end]), labels.index_select(0, order[start:end])
