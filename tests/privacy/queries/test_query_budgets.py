@@ -58,7 +58,7 @@ def test_ten_tenths_are_the_whole_and_an_eleventh_is_refused(pure: Path) -> None
     assert sum(units for units, _delta, _answer in before) == 10**9
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prices=st.lists(st.floats(1e-6, 0.7), min_size=1, max_size=6))
 def test_a_second_accountant_never_finds_more_than_the_budget(
     prices: list[float], people: Path, described: Description

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import zlib
 from collections.abc import Callable
@@ -23,6 +24,12 @@ KIT = [path for path in sorted((VECTORS / "age").glob("*")) if b"\narmored: " no
 def test_the_kit_is_there(absent: Callable[[str, str], None]) -> None:
     if not KIT:
         absent("the age test kit", "put it into a folder 'age' and name the folder above in HAUBERK_VECTORS")
+
+
+def test_parquet_is_there(absent: Callable[[str, str], None]) -> None:
+    """Its own tests are passed over without it."""
+    if importlib.util.find_spec("pyarrow") is None:
+        absent("pyarrow", "pip install 'hauberk[parquet]'")
 
 
 @pytest.mark.parametrize("path", KIT, ids=lambda path: path.name)

@@ -116,7 +116,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(sealed: Path, tmp_path: Pa
     spoilt = tmp_path / "spoilt.parquet"
     passed = 0
     body = len(data) - int.from_bytes(data[-8:-4], "little") - 8  # where the footer begins
-    for place in range(0, len(data), 7):
+    for place in range(0, len(data), 13):
         changed = bytearray(data)
         changed[place] ^= 1 << place % 8
         spoilt.write_bytes(changed)
@@ -128,7 +128,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(sealed: Path, tmp_path: Pa
         assert found.equals(TABLE)
         assert place > body
         passed += 1
-    assert passed < 30
+    assert passed < 20
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 12, 500, -1])
