@@ -52,35 +52,33 @@ class Cost:
 
 
 def calibrate(epsilon: float, delta: float, *, rate: float, steps: int) -> float:
-    """The least noise multiplier, up to a thousandth, that keeps within a budget.
+    """The least noise multiplier, up to some thousandths, that keeps within a budget.
 
     Raises:
-        ConfigError: a budget that no noise keeps to, or that needs none.
+        ConfigError: a budget that cannot be, or that no noise keeps to.
 
-    Cost: some seconds.
+    Cost: about a second.
     """
     check_epsilon(epsilon)
     check_delta(delta)
 
-    def holds(noise: float, width: float) -> bool:
-        return _epsilon(Cost(rate, noise, steps), delta, width) <= epsilon
+    def holds(noise: float) -> bool:
+        # what coarse steps round up is a third of a percent of epsilon, on the safe side
+        return _epsilon(Cost(rate, noise, steps), delta, _COARSE) <= epsilon
 
     low = high = 1.0
-    while not holds(high, _COARSE):
+    while not holds(high):
         low, high = high, high * 2
         if high > _MOST_NOISE:
             raise ConfigError(
                 f"epsilon {epsilon:g} at delta {delta:g} needs noise above {_MOST_NOISE:g} times the clip",
                 hint="raise epsilon, or lower epochs",
             )
-    while low > _LEAST_NOISE and holds(low, _COARSE):
+    while low > _LEAST_NOISE and holds(low):
         low, high = low / 2, low
     while high > low * (1 + _CLOSE):
         middle = math.sqrt(low * high)
-        low, high = (low, middle) if holds(middle, _COARSE) else (middle, high)
-    # the coarse steps have rounded up; give back what that took
-    while holds(high / (1 + _CLOSE), _FINE) and high > _LEAST_NOISE:
-        high /= 1 + _CLOSE
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 

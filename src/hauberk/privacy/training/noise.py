@@ -23,8 +23,8 @@ class NoiseSource:
     """Random numbers that cannot be told from ideal ones without the key.
 
     Args:
-        test_key: for tests alone, 32 bytes that make the numbers repeat. Whoever knows them takes the noise
-            off again, so that nothing is private any more. None takes a key from the operating system.
+        test_key: for tests alone: bytes that make the numbers repeat. Whoever knows them takes the noise off
+            again, so that nothing is private any more. None takes a key from the operating system.
 
     Limits: the normals are float64 with 53 random bits for the angle and 63 for the radius, no exact samples
         of the continuous law (Mironov, CCS 2012). They are added in float64 and the sum is rounded to

@@ -53,9 +53,9 @@ def split(model: Classifier, data: Dataset, *, keep: bool) -> Split:
     first, again = _through(model, stem, few), _through(model, stem, few)
     if not torch.equal(first, again) or first[0].numel() * 4 * len(data) > _MOST_BYTES:
         return whole
-    features = torch.cat(
-        [_through(model, stem, data.images[part]) for part in passes(len(data), pass_size(model))]
-    )
+    features = first.new_empty(len(data), *first.shape[1:])
+    for part in passes(len(data), pass_size(model)):
+        features[part] = _through(model, stem, data.images[part])
     return Split(nn.Sequential(*layers[learning[0] :]), features)
 
 
