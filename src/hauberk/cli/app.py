@@ -36,6 +36,8 @@ _VERBS = {
     "report": "turn evidence into an HTML report",
     "sign": "sign every file of a model package",
     "verify": "check a package against its signature",
+    "ledger": "keep what happened in a log that outsiders can check",
+    "history": "print a model's whole life, each step with its proof",
     "data": "find and treat what data tells about people",
     "scan": "look for what could run code in foreign model files",
     "info": "show what a model package is",

@@ -242,7 +242,7 @@ def _import(document: Fields) -> Import:
     return Import(
         name=subject_name(document),
         format=document.section("parameters").text("format"),
-        largest_difference=result.number("largest_difference", 0),
+        largest_difference=result.maybe_number("largest_difference", 0),
         probes=result.count("probes"),
         conversions=result.texts("conversions"),
         evidence=document.digest,

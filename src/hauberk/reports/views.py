@@ -160,11 +160,11 @@ class History:
 
 @dataclass(frozen=True)
 class Import:
-    """One ``import``: how far the converted network is from the original."""
+    """One ``import``: how far the converted network is from the original; None where that one cannot be run."""
 
     name: str
     format: str
-    largest_difference: float
+    largest_difference: float | None
     probes: int
     conversions: tuple[str, ...]
     evidence: str

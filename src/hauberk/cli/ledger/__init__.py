@@ -1,0 +1,1 @@
+"""The commands of ``hauberk ledger``, one file each."""

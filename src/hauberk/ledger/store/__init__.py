@@ -1,0 +1,1 @@
+"""Where a log is kept while it grows: one set of tables in SQLite or PostgreSQL."""

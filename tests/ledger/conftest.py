@@ -1,0 +1,54 @@
+"""Ledgers to work on: in a folder of one's own, and in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from postgres_server import Server
+
+from hauberk.ledger.opening import create_ledger
+from hauberk.ledger.store.log import Log
+
+ORIGIN = "example.com/log"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the ledger of this test lies."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def log(folder: Path) -> Iterator[Log]:
+    with create_ledger(folder, origin=ORIGIN) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Server | str]:
+    try:
+        pytest.importorskip("psycopg")
+        server = Server()
+    except (RuntimeError, pytest.skip.Exception) as error:
+        yield str(error)
+        return
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(_server: Server | str, absent: Callable[[str, str], None]) -> Server:
+    """A running PostgreSQL."""
+    if isinstance(_server, str):
+        absent(f"PostgreSQL ({_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'")
+    assert isinstance(_server, Server)
+    return _server
+
+
+@pytest.fixture
+def database(postgres: Server) -> str:
+    """The URL of an empty database."""
+    return postgres.database(f"ledger_{uuid.uuid4().hex[:12]}")
