@@ -30,6 +30,18 @@ PIECES = st.sampled_from(
 LINES = st.lists(PIECES | st.text(max_size=4), max_size=14).map("".join)
 
 
+ALONE = Detector(types=frozenset({"ADDRESS", "MOBILE", "LANDLINE", "PHONE", "ID", "CARD", "SECRET", "PLATE"}))
+ENGLISH = st.sampled_from(
+    ("12 High Street, London", "9 Elm Ave, Boston", ", ", "London", "Apt 3", "IL 62704", ".")
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES | st.lists(ENGLISH, max_size=4).map("".join), min_size=1, max_size=4))
+def test_what_is_found_in_a_line_does_not_depend_on_the_lines_beside_it(lines: list[str]) -> None:
+    assert ALONE.find_all(lines) == [ALONE.find(one) for one in lines]
+
+
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_findings_lie_in_the_line_in_order_and_apart(line: str) -> None:

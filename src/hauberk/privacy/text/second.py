@@ -7,8 +7,8 @@ what both miss they miss for different reasons; where the first is sure, this on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from hauberk.privacy.text.finding import Finding
 
@@ -23,7 +23,6 @@ _NO_NAMES = frozenset(
 )
 _HOUSES = frozenset("号室栋幢弄楼座")
 _LANES = frozenset("路街道巷弄村镇区里园苑庄")
-_JOINS = frozenset(" -.()+")
 _WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
 _SENTENCE_WORDS = frozenset((
     "The", "This", "That", "These", "Those", "He", "She", "It", "We", "You", "They", "I", "In", "On", "At",
@@ -37,32 +36,10 @@ _SENTENCE_WORDS = frozenset((
 ))  # fmt: skip
 _SECRET_LENGTH, _SECRET_KINDS = 24, 12
 
-
-class _Run(NamedTuple):
-    """Characters of one kind in a row: digits (d), Latin letters (a), Chinese (h), anything else (o)."""
-
-    kind: str
-    start: int
-    end: int
-
-
-def _kind(letter: str) -> str:
-    if letter.isdecimal():
-        return "d"
-    if "\u4e00" <= letter <= "\u9fff":
-        return "h"
-    return "a" if letter.isalpha() else "o"
-
-
-def _runs(line: str) -> list[_Run]:
-    runs: list[_Run] = []
-    for place, letter in enumerate(line):
-        kind = _kind(letter)
-        if runs and runs[-1].kind == kind and kind != "o":
-            runs[-1] = runs[-1]._replace(end=place + 1)
-        else:
-            runs.append(_Run(kind, place, place + 1))
-    return runs
+_DIGITS = re.compile(r"\d+")
+_JOINED = re.compile(r"\d+(?:[ \-.()+]\d+){1,6}")
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
+_PIECE = re.compile(r"[^ \t,;\"'<>()\[\]{}|=:\u0080-\U0010ffff]+")
 
 
 class SecondDetector:
@@ -73,8 +50,7 @@ class SecondDetector:
 
     def find(self, line: str) -> list[Finding]:
         """The findings in one line, in order, none over another."""
-        runs = _runs(line)
-        found = [*_numbers(line, runs), *_words(line, runs), *_chinese(line, runs)]
+        found = [*_numbers(line), *_words(line), *_chinese(line)]
         kept: list[Finding] = []
         for one in sorted(found, key=lambda each: (each.start, -each.end)):
             if not kept or one.start >= kept[-1].end:
@@ -82,28 +58,18 @@ class SecondDetector:
         return kept
 
 
-def _numbers(line: str, runs: list[_Run]) -> Iterator[Finding]:
+def _numbers(line: str) -> Iterator[Finding]:
     """Runs of digits, joined where a single sign stands between them."""
     place = 0
-    while place < len(runs):
-        if runs[place].kind != "d":
-            place += 1
-            continue
-        last = place
-        while (
-            last + 2 < len(runs)
-            and runs[last + 2].kind == "d"
-            and line[runs[last + 1].start] in _JOINS
-            and last - place < 12
-        ):
-            last += 2
-        start, end = runs[place].start, runs[last].end
-        digits = "".join(str(int(one)) for one in line[start:end] if one.isdecimal())
-        type = _of_digits(digits, line[end : end + 1])
-        if type is None and last > place:  # neighbours may have nothing to do with each other
-            end, last = runs[place].end, place
-            digits = "".join(str(int(one)) for one in line[start:end])
-            type = _of_digits(digits, line[end : end + 1])
+    while run := _DIGITS.search(line, place):
+        start = run.start()
+        for match in (_JOINED.match(line, start), run):  # neighbours may have nothing to do with each other
+            if match:
+                place = end = match.end()
+                digits = _plain(match[0])
+                type = _of_digits(digits, line[end : end + 1])
+                if type is not None:
+                    break
         if type == "ID" and len(digits) == 17:
             end += 1
         attached = start > 0 and line[start - 1].isascii() and line[start - 1].isalpha()
@@ -111,11 +77,19 @@ def _numbers(line: str, runs: list[_Run]) -> Iterator[Finding]:
             yield Finding(start, end, type, 0.6)
         elif attached or line[end : end + 1] in _HOUSES:
             yield from _beside(line, start, end)
-        place = last + 1
+
+
+def _plain(written: str) -> str:
+    """Its digits alone, as ASCII."""
+    if written.isascii():
+        return written if written.isdigit() else "".join(filter(str.isdigit, written))
+    return "".join(str(int(one)) for one in written if one.isdecimal())
 
 
 def _of_digits(digits: str, following: str) -> str | None:
     size = len(digits)
+    if size < 10:
+        return None
     if size == 18 or (size == 17 and following in ("X", "x")):
         total = sum(int(digits[place]) * _WEIGHTS[place] for place in range(17))
         check = 10 if size == 17 else int(digits[17])
@@ -144,7 +118,7 @@ def _beside(line: str, start: int, end: int) -> Iterator[Finding]:
     """A house's number after a lane, or a plate."""
     if line[end : end + 1] in _HOUSES and line[start - 1 : start] in _LANES and start > 1:
         begin = start
-        while begin > 0 and start - begin < 12 and _kind(line[begin - 1]) == "h":
+        while begin > 0 and start - begin < 12 and _HAN.match(line[begin - 1]):
             begin -= 1
         yield Finding(begin, end + 1, "ADDRESS", 0.5)
     left = start - 1
@@ -153,25 +127,18 @@ def _beside(line: str, start: int, end: int) -> Iterator[Finding]:
     if (
         left > 0
         and line[left].isupper()
-        and _kind(line[left - 1]) == "h"
+        and _HAN.match(line[left - 1])
         and line[left - 1] not in "号型第"
         and 4 <= end - start <= 6
     ):
         yield Finding(left - 1, end, "PLATE", 0.5)
 
 
-def _words(line: str, runs: list[_Run]) -> Iterator[Finding]:
+def _words(line: str) -> Iterator[Finding]:
     """Whatever has an @ in it, long mixed strings, and two capitalised words in a row."""
-    start = 0
-    pieces = []
-    for place, letter in enumerate(line + " "):
-        if not letter.isascii() or letter in " \t,;\"'<>()[]{}|=:":
-            if place > start:
-                pieces.append((start, place))
-            start = place + 1
     previous: tuple[int, int] | None = None
-    for begin, end in pieces:
-        piece = line[begin:end]
+    for match in _PIECE.finditer(line):
+        (begin, end), piece = match.span(), match[0]
         at = piece.find("@")
         if 0 < at < len(piece) - 3 and "." in piece[at + 2 :]:
             yield Finding(begin, begin + len(piece.rstrip(".")), "EMAIL", 0.8)
@@ -195,20 +162,18 @@ def _is_mixed(piece: str) -> bool:
     return all(kinds) and len(set(piece)) >= _SECRET_KINDS and "/" not in piece
 
 
-def _chinese(line: str, runs: list[_Run]) -> Iterator[Finding]:
+def _chinese(line: str) -> Iterator[Finding]:
     """Two or three characters by themselves, or before the way in which people are called."""
-    for run in runs:
-        if run.kind != "h":
-            continue
-        text = line[run.start : run.end]
+    for run in _HAN.finditer(line):
+        text, begin = run[0], run.start()
         if len(text) in (2, 3) and _is_name(text):
-            yield Finding(run.start, run.end, "NAME", 0.4)
+            yield Finding(begin, run.end(), "NAME", 0.4)
             continue
         for called in _CALLED:
             place = text.find(called)
             for size in (3, 2):
                 if place >= size and _is_name(text[place - size : place]):
-                    yield Finding(run.start + place - size, run.start + place, "NAME", 0.5)
+                    yield Finding(begin + place - size, begin + place, "NAME", 0.5)
                     break
 
 

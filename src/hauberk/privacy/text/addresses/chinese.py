@@ -28,7 +28,7 @@ _BUILDING = (
 _ROAD = "路街道巷弄村镇里同庄区园段坊社屯组院场城寨沟坪乡县市苑厦寓湾府居轩庭阁旁侧口线"
 _ANCHOR = re.compile(rf"(?<![0-9A-Za-z.第月])(?<!年 )(?P<number>{_NUMBER})(?P<unit>{_UNIT})")
 _TAIL = re.compile(
-    rf"(?:[ -]?(?:[{_HAN}A-Za-z]{{1,14}}?(?:{_BUILDING})(?:[东西南北][区门苑]"
+    rf"(?:[ -]?(?:[{_HAN}A-Za-z]{{1,14}}?(?:{_BUILDING})(?:[东西南北][一二三四五]?[区门苑]"
     rf"|[一二三四五六七八九十]期)?)?[ ]?{_NUMBER}{_UNIT}){{0,6}}"
 )
 _LAST_BUILDING = re.compile(

@@ -15,7 +15,7 @@ _TOWN = r"[A-Z][A-Za-z.'-]{1,24}(?: [A-Z][A-Za-z.'-]{1,24}){0,3}"
 _FLAT = r"(?:,? {0,2}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|Flat|#)\.? ?#?[A-Za-z0-9-]{1,8})?"
 _REST = (
     rf"(?:,? {{0,2}}{_TOWN}(?:, ?(?:{_STATES})(?![A-Za-z]){_CODE}?| (?:{_STATES}){_CODE}|,? ?{_CODE})"
-    rf"|, {_TOWN}(?=[.,;]|$))?"
+    rf"|, {_TOWN}(?=[.,;\n\x0b]|$))?"
 )
 _LANE = (
     rf"(?:[A-Z0-9][A-Za-z0-9.'-]{{0,24}} ){{1,4}}(?:{_STREETS})(?![A-Za-z])\.?(?: (?:North"

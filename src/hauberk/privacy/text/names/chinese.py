@@ -23,9 +23,14 @@ _NAME = 54  # a name anywhere, before anything beside it is known
 _ALONE_GIVEN, _TWO_GIVEN = 16, 3  # how many given names have one character, and two
 _UNKNOWN = 135  # a character that is no word by itself
 _RARE_GIVEN = (125, 125, 125)
+_TWICE = 45  # the second character of a given name is its first again
+_LABEL_WORD = 110  # a label that is too rare for the table of words
 _SURNAME_ALONE = 30
+_TITLED = 12  # a surname alone before a title, within a run; at its start it is surer
+_OFFICE = frozenset("任")  # who takes an office is not called so: 任局长三年
 _POLITE = frozenset(("先生", "女士", "小姐", "太太"))
 _RARE_SURNAME = 80  # rarer ones are words first: 这位女士
+_RARE_WORD = 120  # unless the surname is hardly ever anything else: 裘律师
 _PLACE = 35  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
 _INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
@@ -41,7 +46,8 @@ _STRIPPED = " \t:：=\"'“‘（(【["
 
 # Characters that names of other tongues are written with.
 _SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
-_MARKED = re.compile(rf"[{_SOUNDS}]{{1,8}}(?:[·•‧・][{_SOUNDS}]{{1,9}}){{1,4}}")
+_SOUND = rf"(?:[{_SOUNDS}]|得(?=[罗鲁森斯里利尔]))"  # 彼得罗夫, and not: 说得
+_MARKED = re.compile(rf"[{_SOUNDS}]{_SOUND}{{0,7}}(?:[·•‧・]{_SOUND}{{1,9}}){{1,4}}")
 _SINGLE = "".join(one for one in tables.surnames() if len(one) == 1)
 # What forms ask for: names by their sound, and short names spread over the width of longer ones (王　伟).
 _BY_SOUND = re.compile(
@@ -102,7 +108,11 @@ class ChineseNames:
 
     def __init__(self) -> None:
         lexicon = tables.words()
-        self._words, self._longest = lexicon.costs, lexicon.longest
+        self._words, self._longest = dict(lexicon.costs), dict(lexicon.longest)
+        for label in cues.LABELS:  # words too, so that no name ends within one: 投诉人马腾
+            if len(label) > 1 and label not in self._words and _RUN.fullmatch(label):
+                self._words[label] = _LABEL_WORD
+                self._longest[label[:2]] = max(len(label), self._longest.get(label[:2], 1))
         self._surnames, self._given = tables.surnames(), tables.given()
         self._whole = tables.whole_given()
         self._doubles = {one[:2] for one in self._surnames if len(one) > 1}
@@ -181,8 +191,9 @@ class ChineseNames:
             base = _NAME + surname - left
             after = here + size
             if text[after : after + 2] in cues.ADDRESSED or text[after : after + 3] in cues.ADDRESSED:
-                polite = text[after : after + 2] in _POLITE and surname < _RARE_SURNAME
-                yield size, base + _SURNAME_ALONE - cues.TITLE - (_SURNAME_ALONE if polite else 0)
+                sure = text[after : after + 2] in _POLITE or (here == begin and text[here] not in _OFFICE)
+                common = sure and (surname < _RARE_SURNAME or self._words.get(text[here:after], 0) > _RARE_WORD)
+                yield size, base + _SURNAME_ALONE - cues.TITLE - (_SURNAME_ALONE if common else _TITLED)
                 continue
             if text[after : after + 1] == "总" and not "\u4e00" <= text[after + 1 : after + 2] <= "\u9fff":
                 yield size, base + _SURNAME_ALONE - cues.TITLE
@@ -197,6 +208,8 @@ class ChineseNames:
                     self._given.get(text[after], _RARE_GIVEN)[0]
                     + self._given.get(text[after + 1], _RARE_GIVEN)[1]
                 )
+                if text[after] == text[after + 1]:
+                    both = min(both, self._given.get(text[after], _RARE_GIVEN)[0] + _TWICE)
                 two = min(both, self._whole.get(text[after : after + 2], both)) + _TWO_GIVEN
                 yield size + 2, self._beside(text, here, after + 2, base + two, begin, end)
 
@@ -205,6 +218,8 @@ class ChineseNames:
             text[stop : stop + 1] in _PLACES and stop < end
         ):
             cost += _PLACE
+            if "家" in (text[start + 1 : stop - 1], text[start + 1 : stop]):  # 王家村
+                cost += 4 * _PLACE
         if text[stop - 1] in _NO_GIVEN or text[stop : stop + 2] in _INSTITUTIONS:
             cost += _PLACE
         cost -= _right(text, stop)

@@ -15,7 +15,7 @@ from typing import Protocol
 from hauberk.privacy.text.files import Bare, Cell
 from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.policy import DROP, KEEP, Keys, Policy, Spot, name_of
-from hauberk.privacy.text.policy.actions import Mask
+from hauberk.privacy.text.policy.actions import Action, Mask
 from hauberk.privacy.text.treat.spans import Span, again, apart
 from hauberk.privacy.text.treat.tally import SAMPLES, Sample, Tally
 
@@ -53,6 +53,7 @@ class Treatment:
         self._detector, self._marks = policy.detector, policy.marks
         self._second, self._rate = second, rate
         self._rules: dict[str | None, str | None] = {None: None}
+        self._actions: dict[str, tuple[Action, str]] = {}
 
     def rule(self, column: str | None) -> str | None:
         """What the policy says of a column; see ``Policy.rule``."""
@@ -105,34 +106,41 @@ class Treatment:
 
     def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
         """By record and cell. Cells of one column are searched together, under the column's name."""
-        by_label: dict[str, list[tuple[int, int, str]]] = {}
+        by_label: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        columns: dict[tuple[str | None, bool], tuple[str | None, str]] = {}
         found: list[list[list[Finding]]] = []
         for number, cells in enumerate(records):
             row: list[list[Finding]] = []
             for place, cell in enumerate(cells):
-                rule = self._of(cell)
-                row.append([])
+                text, column, key = cell.text, cell.column, cell.key
+                told = columns.get((column, key))
+                if told is None:
+                    label = "" if key else (column or "").rsplit(".", 1)[-1]
+                    told = columns[column, key] = self._of(cell), label
+                rule, label = told
                 if rule is None:
-                    if cell.text and not (cell.number and len(cell.text) < _SHORTEST_NUMBER):
-                        label = "" if cell.key else (cell.column or "").rsplit(".", 1)[-1]
-                        by_label.setdefault(label, []).append((number, place, cell.text))
-                elif rule not in (KEEP, DROP):
-                    row[-1] = self._whole(cell.text, rule)
+                    row.append([])
+                    if text and not (cell.number and len(text) < _SHORTEST_NUMBER):
+                        by_label.setdefault(label, {}).setdefault(text, []).append((number, place))
+                else:
+                    row.append([] if rule in (KEEP, DROP) else self._whole(text, rule))
             found.append(row)
-        for label, group in by_label.items():
-            texts = [text for _number, _place, text in group]
-            for (number, place, text), one in zip(
-                group, self._detector.find_all(texts, label=label), strict=True
-            ):
+        for label, group in by_label.items():  # each text once: columns repeat themselves
+            texts = list(group)
+            for text, one in zip(texts, self._detector.find_all(texts, label=label), strict=True):
                 if one:
                     sure = [each for each in one if each.score >= self._policy.least_score]
-                    found[number][place] = apart(sure, self._marked(text)) if "[" in text else sure
+                    sure = apart(sure, self._marked(text)) if "[" in text else sure
+                    for number, place in group[text]:
+                        found[number][place] = sure
         return found
 
     def _whole(self, text: str, kind: str) -> list[Finding]:
-        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-        if start >= end:
+        bare = text.strip()
+        if not bare:
             return []
+        start = 0 if len(bare) == len(text) else len(text) - len(text.lstrip())
+        end = start + len(bare)
         whole = [Finding(start, end, kind, 1.0)]
         return apart(whole, self._marked(text)) if "[" in text else whole
 
@@ -178,6 +186,9 @@ class Treatment:
             return cell.text, [Span(0, len(cell.text))]
         if not findings:
             return cell.text, self._marked(cell.text)
+        if len(findings) == 1 and findings[0].end - findings[0].start == len(cell.text) and not cell.number:
+            fresh = self._apply(cell, findings[0], file, tally)
+            return fresh, [Span(0, len(fresh))]
         out: list[str] = []
         spans: list[Span] = []
         at = length = 0
@@ -196,8 +207,8 @@ class Treatment:
 
     def _apply(self, cell: Cell, one: Finding, file: str, tally: Tally) -> str:
         text = cell.text[one.start : one.end]
-        action = self._policy.action(one.type)
-        tally.found(one.type, name_of(action), one.score)
+        action, named = self._actions.get(one.type) or self._remembered(one.type)
+        tally.found(one.type, named, one.score)
         samples = tally.samples.setdefault(one.type, [])
         if len(samples) < SAMPLES:
             samples.append(Sample(one.type, masked(one.type, text), cell.place(one.start, one.end)))
@@ -207,6 +218,11 @@ class Treatment:
         fresh = action.apply(one.type, text, spot)
         tally.tokens += spot.tokens
         return fresh
+
+    def _remembered(self, kind: str) -> tuple[Action, str]:
+        action = self._policy.action(kind)
+        self._actions[kind] = action, name_of(action)
+        return self._actions[kind]
 
     def _looks(self, file: str, line: int) -> bool:
         """Whether the second detector looks at this record, which its place alone decides."""
@@ -226,11 +242,15 @@ class Treatment:
         for cell, treated, text, spans in zip(cells, findings, texts, inserted, strict=True):
             if text is None or self._of(cell) == KEEP:
                 continue
-            before = [Span(one.start, one.end) for one in self._second.find(cell.text)]
-            ours = [Span(one.start, one.end) for one in treated] + self._marked(cell.text)
-            tally.second += len(before)
-            tally.both += sum(any(one.meets(other) for other in ours) for one in before)
-            for one in self._second.find(text):
+            seen = self._second.find(cell.text)
+            if seen:
+                before = [Span(one.start, one.end) for one in seen]
+                ours = [Span(one.start, one.end) for one in treated] + self._marked(cell.text)
+                tally.second += len(before)
+                tally.both += sum(any(one.meets(other) for other in ours) for one in before)
+            if text != cell.text:
+                seen = [] if list(spans) == [Span(0, len(text))] else self._second.find(text)
+            for one in seen:
                 if not any(Span(one.start, one.end).meets(other) for other in spans):
                     left = True
                     tally.left_types[one.type] = tally.left_types.get(one.type, 0) + 1
