@@ -102,6 +102,7 @@ def test_ids_of_every_day_are_found_and_wrong_checks_are_not() -> None:
         ("SSN 536-22-1234", "SSN", "536-22-1234"),
         ("出生日期：1990年3月7日", "BIRTH_DATE", "1990年3月7日"),
         ("1990年3月7日出生", "BIRTH_DATE", "1990年3月7日"),
+        ("王芳生于1990年3月7日", "BIRTH_DATE", "1990年3月7日"),
         ("born on March 7, 1990", "BIRTH_DATE", "March 7, 1990"),
         ("key AKIAIOSFODNN7EXAMPLE", "SECRET", "AKIAIOSFODNN7EXAMPLE"),
         ('password = "hunter2-x"', "SECRET", "hunter2-x"),
@@ -117,6 +118,8 @@ def test_found_beside_chinese_and_in_other_spellings(line: str, type: str, what:
     "line",
     [
         "订单号13800138000",
+        "李医生于2024年3月5日通知家属",
+        "事故发生于2024年3月5日",
         "2024-13800138000",
         "0.13800138000",
         "运单号SF1402873365120",

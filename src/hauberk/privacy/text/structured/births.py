@@ -16,8 +16,9 @@ _DATE = (
     rf"|[0-3]?\d[-/.][0-3]?\d[-/.](?:{_YEAR}|\d{{2}})"
     rf"|(?:{_MONTHS})\.? [0-3]?\d(?:st|nd|rd|th)?,? {_YEAR}|[0-3]?\d(?:st|nd|rd|th)? (?:{_MONTHS}),? {_YEAR})"
 )
+_BORN = "(?<![医学先考新招男女究产发派衍再萌滋业习师])生于"  # 医生于, 发生于 and 产生于 speak of no birth
 _LABEL = (
-    r"(?:出生日期|出生年月日?|出生时间|出生于|生日|生于|诞辰|出生|birth ?date|birthday|date "
+    rf"(?:出生日期|出生年月日?|出生时间|出生于|生日|{_BORN}|诞辰|出生|birth ?date|birthday|date "
     r"of birth|d\.?o\.?b\.?|born(?: on)?)"
 )
 
