@@ -118,7 +118,7 @@ def test_found_beside_chinese_and_in_other_spellings(line: str, type: str, what:
     "line",
     [
         "订单号13800138000",
-        "李医生于2024年3月5日通知家属",
+        "医生于2024年3月5日通知家属",
         "事故发生于2024年3月5日",
         "2024-13800138000",
         "0.13800138000",
