@@ -103,7 +103,8 @@ def test_the_vault_works_without_torch(place: Path) -> None:
     script = """
 import sys
 from hauberk.cli.app import run
-for arguments in (["push", "models/hard", "digits"], ["list"], ["pull", "digits", "--out", "served"], ["--help"]):
+pull = ["pull", "digits", "--out", "served"]
+for arguments in (["push", "models/hard", "digits"], ["list"], pull, ["--help"]):
     assert run(["vault", *arguments]) == 0
 assert "torch" not in sys.modules, "torch was imported"
 """

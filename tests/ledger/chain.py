@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -75,6 +76,10 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def chain(*, accounts: bool = True) -> Iterator[Chain]:
-    made = Chain(accounts)
-    with answering(made.answer) as made.url:
-        yield made
+    limit = sys.getrecursionlimit()  # which py-evm raises to where the interpreter itself would crash
+    try:
+        made = Chain(accounts)
+        with answering(made.answer) as made.url:
+            yield made
+    finally:
+        sys.setrecursionlimit(limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -19,9 +19,7 @@ Answer = tuple[int, str, bytes]
 def need(absent: Callable[[str, str], None], install: str, *modules: str) -> None:
     """Say what is missing in the way that all tests do."""
     for name in modules:
-        try:
-            importlib.import_module(name)
-        except ImportError:
+        if importlib.util.find_spec(name) is None:
             absent(name, install)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,3 +159,13 @@ def test_nobody_there() -> None:
         evm_checking.check("http://127.0.0.1:9", HEAD, {"chain_id": 1, "transaction": "0x00"})
     with pytest.raises(ConfigError):
         evm.send("node", HEAD)
+
+
+def test_the_interpreters_limits_stay_as_they_are(node: Chain) -> None:
+    """web3's libraries raise the recursion limit so far that parsing nested JSON would crash afterwards."""
+    code = (
+        "import sys\nfrom hauberk.ledger.anchors import evm\nbefore = sys.getrecursionlimit()\n"
+        f"evm.send({node.url!r}, {HEAD!r})\nassert 'web3' in sys.modules\n"
+        "assert sys.getrecursionlimit() == before, sys.getrecursionlimit()"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)

@@ -23,9 +23,12 @@ HEIGHT, TIME = 4711, 1_800_000_000
 @pytest.fixture
 def makers(absent: Callable[[str, str], None]) -> Any:
     """Their library: the calendar is made of it, and it reads what we write."""
-    parts = ("notary", "op", "serialize", "timestamp")
-    need(absent, "pip install opentimestamps", *(f"opentimestamps.core.{one}" for one in parts))
+    need(absent, "pip install opentimestamps", "opentimestamps")
     import opentimestamps.core
+    import opentimestamps.core.notary
+    import opentimestamps.core.op
+    import opentimestamps.core.serialize
+    import opentimestamps.core.timestamp
 
     return opentimestamps.core
 

@@ -9,6 +9,7 @@ nothing but the fee is spent.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,15 @@ def send(url: str, checkpoint: bytes, *, key_file: str | Path | None = None) -> 
 
     Cost: on a chain with Ethereum's rules about 21,000 gas and up to 40 for each byte of the checkpoint.
     """
+    limit = sys.getrecursionlimit()
     try:
         import requests
         from web3 import HTTPProvider, Web3
         from web3.exceptions import Web3Exception
     except ImportError as error:
         raise DependencyMissing.extra("anchoring in an Ethereum-type chain", "evm") from error
+    finally:
+        sys.setrecursionlimit(limit)  # web3's libraries raise it to where nested JSON crashes the interpreter
     url = web.check_url(url, "a node")
     options = {"timeout": web.TIMEOUT_S, "allow_redirects": False}
     with requests.Session() as session:
