@@ -27,6 +27,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps --ignore-requires-python aics-tlog==0.2.1 pycanon==1.3.6
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed

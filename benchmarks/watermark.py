@@ -71,7 +71,7 @@ SETTINGS = {
         TrainingPlan(epochs=8, batch_size=64, learning_rate=5e-3, schedule="one-cycle"),
         TrainingPlan(epochs=2, batch_size=64, learning_rate=1e-3),
         {
-            "whitebox": TrainingPlan(epochs=4, batch_size=64, learning_rate=2e-3, schedule="cosine"),
+            "whitebox": TrainingPlan(epochs=4, batch_size=64, learning_rate=1e-3, schedule="cosine"),
             "blackbox": TrainingPlan(epochs=14, batch_size=64, learning_rate=3e-3, schedule="cosine"),
         },
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from filelock import FileLock
+from postgres_server import Server
+from s3_server import ENVIRONMENT, S3Server
 
 import hauberk
 from hauberk.datasets import Dataset
@@ -99,3 +101,55 @@ def plain(plain_package: Path) -> Classifier:
 @pytest.fixture(scope="session")
 def hardened(hardened_package: Path) -> Classifier:
     return hauberk.load(hardened_package)
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[Server | str]:
+    try:
+        pytest.importorskip("psycopg")
+        server = Server()
+    except (RuntimeError, pytest.skip.Exception) as error:
+        yield str(error)
+        return
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(_postgres_server: Server | str, absent: Callable[[str, str], None]) -> Server:
+    """A running PostgreSQL."""
+    if isinstance(_postgres_server, str):
+        absent(
+            f"PostgreSQL ({_postgres_server})", "apt-get install postgresql, pip install 'hauberk[postgres]'"
+        )
+    assert isinstance(_postgres_server, Server)
+    return _postgres_server
+
+
+@pytest.fixture(scope="session")
+def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server | str]:
+    try:
+        pytest.importorskip("s3fs")
+        server = S3Server(tmp_path_factory.mktemp("s3"))
+    except (RuntimeError, pytest.skip.Exception) as error:
+        yield str(error)
+        return
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(
+    _s3_server: S3Server | str, absent: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[S3Server]:
+    """A running S3 server that clients find by the environment; its bucket is ``s3_server.BUCKET``."""
+    if isinstance(_s3_server, str):
+        absent(f"an S3 server ({_s3_server})", "npm install -g s3rver@3.7.1, pip install 'hauberk[s3]'")
+    assert isinstance(_s3_server, S3Server)
+    import s3fs
+
+    for variable, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": _s3_server.url}.items():
+        monkeypatch.setenv(variable, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield _s3_server
+    s3fs.S3FileSystem.clear_instance_cache()

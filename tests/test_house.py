@@ -110,7 +110,7 @@ def test_commands_in_documents_exist(name: str) -> None:
     for line in lines:
         words = line.removeprefix("$ ").split(" #")[0].split()[1:]
         command: click.Command | None = group
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             command = command.get_command(click.Context(command), words.pop(0))
         assert command is not None, line
         known = {option for parameter in command.params for option in parameter.opts} | {"--help"}

@@ -30,13 +30,19 @@ def test_help_fits_a_screen(hauberk_command: Call, words: list[str]) -> None:
 
 
 def test_embed_then_verify(hauberk_command: Call, key: Path, plain_package: Path, tmp_path: Path) -> None:
-    out, promise = tmp_path / "marked", tmp_path / "marked.json"
+    out, promise, ledger = tmp_path / "marked", tmp_path / "marked.json", tmp_path / "log"
+    assert hauberk_command("ledger", "init", "--ledger", ledger).code == 0
     code, said, errors = hauberk_command(
         "watermark", "embed", plain_package, "--data", "digits", "--key", key, "--epochs", 4,
-        "--set", "bits=64", "--out", out, "--commitment", promise, "--json",
+        "--set", "bits=64", "--out", out, "--commitment", promise, "--ledger", ledger, "--json",
     )  # fmt: skip
     assert code == 0, errors
     told = json.loads(said)
+    assert told["entry"] == 0
+    code, life, errors = hauberk_command("history", out, "--ledger", ledger)
+    assert code == 0, errors
+    assert "watermark-commitment" in life
+    assert "entry 0, proof holds" in life
     marked = hauberk.load(out)
     assert told["model"] == marked.digest == json.loads(promise.read_text())["model"]
     assert told["test_accuracy"]["after"] >= told["test_accuracy"]["before"] - 0.005

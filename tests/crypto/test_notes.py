@@ -6,6 +6,7 @@ import base64
 import hashlib
 import stat
 import struct
+import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -314,6 +315,18 @@ def test_a_broken_key_file_names_its_line_and_not_its_content(line: str, tmp_pat
     with pytest.raises(DataError, match="line 2") as refusal:
         notes.read_signers(path)
     assert "FALVFGyN" not in str(refusal.value)
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=80).map(lambda one: NEUMANN.encode() + one))
+@settings(max_examples=200, deadline=None)
+def test_garbage_in_a_key_file_is_refused_in_one_way(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key"
+        path.write_bytes(data)
+        path.chmod(0o600)
+        for read in (notes.read_signers, notes.read_verifiers):
+            with suppress(DataError):
+                read(path)
 
 
 def test_a_key_shows_no_secret() -> None:

@@ -120,6 +120,13 @@ def test_any_changed_bit_of_a_consistency_proof_is_found(draw: st.DataObject) ->
         changed = [*proof[:at], flip(proof[at], bit), *proof[at + 1 :]]
         refused(verify_consistency, old, before, new, after, changed)
         refused(verify_consistency, old, before, new, after, [*proof[:at], *proof[at + 1 :]])
+    for one in range(10):
+        for sizes in ((old ^ 1 << one, new), (old, new ^ 1 << one)):
+            check = (verify_consistency, sizes[0], before, sizes[1], after, proof)
+            if 0 < sizes[0] <= sizes[1] and turns(*sizes) == turns(old, new):
+                check[0](*check[1:])
+            else:
+                refused(*check)
 
 
 _TREE = StoredTree(9)
@@ -131,7 +138,10 @@ def refused(check: Callable[..., None], *arguments: object) -> None:
 
 
 def refused_unless_of_one_shape(true: str | None, claimed: str | None, *arguments: object) -> None:
-    """Trees of several sizes put one leaf on a path of one form: only the signed size tells them apart."""
+    """Trees of several sizes put one leaf on a path of one form: only the signed size tells them apart.
+
+    In a file the size is signed with the root, and any change of it is found: see test_proof_files.
+    """
     if claimed != true:
         refused(verify_inclusion, *arguments)
     else:
@@ -146,6 +156,14 @@ def sides(index: int, size: int) -> str | None:
         return ""
     k = 1 << ((size - 1).bit_length() - 1)
     return f"r{sides(index, k)}" if index < k else f"l{sides(index - k, size - k)}"
+
+
+def turns(old: int, new: int, whole: bool = True) -> str:
+    """The way of SUBPROOF from the root down: trees whose ways are one differ in their signed sizes alone."""
+    if old == new:
+        return "whole" if whole else "part"
+    k = 1 << ((new - 1).bit_length() - 1)
+    return f"r{turns(old, k, whole)}" if old <= k else f"l{turns(old - k, new - k, False)}"
 
 
 def test_a_frontier_grows_as_the_tree_does(small: StoredTree) -> None:

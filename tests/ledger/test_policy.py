@@ -86,7 +86,7 @@ def test_a_witness_counts_once_however_often_it_signs(policy: Policy, lines: dic
     from datetime import UTC, datetime
 
     again = WITNESSES["X1"].sign(HEAD.text, clock=lambda: datetime(2030, 1, 1, tzinfo=UTC))
-    with pytest.raises(IntegrityError, match="cosigned by X1, Y1"):
+    with pytest.raises(IntegrityError, match="cosigned by 'X1', 'Y1'"):
         policy.check(signed(lines["X1"], lines["Y1"]).add(again))
 
 
@@ -163,6 +163,8 @@ SAME_KEY = f"other.example+{generate('other.example', random=lambda n: bytes([9]
         (f"witness a {W}\ngroup g 2 a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\ngroup g ²  a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\ngroup g -1 a\nquorum g\n", "1 to 1 of its members"),
+        (f"witness a {W}\ngroup g 01 a\nquorum g\n", "1 to 1 of its members"),
+        (f"witness a {W}\ngroup g {'9' * 5000} a\nquorum g\n", "1 to 1 of its members"),
         (f"witness a {W}\r\nquorum a\n", "control characters"),
         ("quorum none\n\x7f", "control characters"),
         ("#" * 1_000_001, "too long"),
@@ -186,6 +188,10 @@ def test_names_are_octets() -> None:
     with pytest.raises(DataError, match="no witness or group") as refusal:
         Policy.parse(b"quorum \xff\n")
     str(refusal.value).encode()  # can be printed
+    odd = Policy.parse(b"log %s\nwitness \xff %s\nquorum \xff\n" % (str(L).encode(), str(W).encode()))
+    with pytest.raises(IntegrityError, match="lacks the witnesses") as lacking:
+        odd.check(signed())
+    str(lacking.value).encode()
 
 
 def test_as_many_as_the_specification_asks_for() -> None:

@@ -34,9 +34,10 @@ def test_paths(tile: Tile, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "tile", "tile/0", "tile/0/", "tile/0/1", "tile/0/0001", "tile/0/x000/001", "tile/0/001/002", "tile/0/x001",
-        "tile/0/000.p/256", "tile/0/000.p/0", "tile/0/000.p/08", "tile/0/000.p/", "tile/00/000", "tile/8/000",
-        "tile/-1/000", "tile/entries/000/", "/tile/0/000", "tile/0/000\n", "tile/0/٠٠٠", "tile/../checkpoint",
+        "tile", "tile/0", "tile/0/", "tile/0/1", "tile/0/0001", "tile/0/x000/001", "tile/0/001/002",
+        "tile/0/x001", "tile/0/" + "x001/" * 2000 + "001", "tile/0/000.p/256", "tile/0/000.p/0",
+        "tile/0/000.p/08", "tile/0/000.p/", "tile/00/000", "tile/8/000", "tile/-1/000", "tile/entries/000/",
+        "/tile/0/000", "tile/0/000\n", "tile/0/٠٠٠", "tile/../checkpoint",
     ],
 )  # fmt: skip
 def test_what_is_no_path_of_a_tile(path: str) -> None:

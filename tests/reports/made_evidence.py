@@ -175,8 +175,12 @@ def single(name: str, **more: Any) -> Evidence:
     return record("attack", name, result, **{"parameters": parameters, **more})
 
 
-def imported(name: str) -> Evidence:
-    result = {"largest_difference": 3.1e-7, "probes": 64, "conversions": ["NHWC to NCHW", "softmax removed"]}
+def imported(name: str, *, compared: bool = True) -> Evidence:
+    result = {
+        "largest_difference": 3.1e-7 if compared else None,
+        "probes": 64 if compared else 0,
+        "conversions": ["NHWC to NCHW", "softmax removed"],
+    }
     parameters = {"format": "onnx", "file": "net.onnx", "file_digest": "sha256:" + "f" * 64}
     return record("import", name, result, parameters=parameters, seed=None)
 
@@ -560,6 +564,65 @@ def certificates(name: str = "proved", **more: Any) -> Evidence:
     return record("certificates", name, {**result, **more}, parameters=parameters)
 
 
+def anonymization(name: str = "open.csv", **more: Any) -> Evidence:
+    """A table of patients with k = 5 and a model of their illness."""
+
+    def side(k: int, risk: float, unique: float) -> dict[str, Any]:
+        return {
+            "k": k, "classes": 600 // k,
+            "l": {"illness": {"distinct": 2, "entropy": 1.8}}, "t": {"illness": 0.31},
+            "presence": [0.01, 1.0 / k],
+            "risk": {
+                "prosecutor": {"highest": 1 / k, "average": risk, "high_share": unique, "unique_share": unique},
+                "journalist": {"highest": 1 / k, "average": risk, "high_share": unique},
+                "marketer": {"average": risk},
+            },
+        }  # fmt: skip
+
+    result = {
+        "rows": 1200, "published": 1195, "suppressed_share": 5 / 1200, "incomplete_rows": 0,
+        "before": side(1, 0.6, 0.45), "after": side(5, 0.08, 0.0),
+        "loss": {
+            "gcp": 0.11, "by_column": {"age": 0.2, "zip": 0.02}, "discernibility": 9000.0,
+            "discernibility_share": 0.00625, "average_class": 9.9, "average_class_by_k": 1.98,
+        },
+        "model": {
+            "target": "illness", "held_out": 350,
+            "accuracy_before": 0.82, "accuracy_after": 0.81, "majority": 0.7,
+        },
+    }  # fmt: skip
+    parameters = {"quasi": ["age", "zip"], "sensitive": ["illness"], "k": 5}
+    return record("anonymization", name, {**result, **more}, parameters=parameters)
+
+
+def deidentification(name: str = "clean.csv", **more: Any) -> Evidence:
+    """Customers whose names and numbers were found, with what a second detector still sees."""
+    digests = {"digest_before": f"sha256:{'1' * 64}", "digest": f"sha256:{'2' * 64}"}
+    result = {
+        "records": 1200,
+        "findings": 2310,
+        "counts": [
+            {"type": "NAME", "action": "pseudonym", "count": 1300, "mean_score": 0.93, "least_score": 0.5},
+            {"type": "MOBILE", "action": "tag", "count": 1000, "mean_score": 0.98, "least_score": 0.9},
+            {"type": "STAFF", "action": "delete", "count": 10, "mean_score": 0.9, "least_score": 0.9},
+        ],
+        "columns": [{"column": "phone", "rule": "MOBILE", "cells": 1000}],
+        "files": [
+            {"name": name, "format": "csv", "encoding": "gb18030", "records": 1200, "findings": 2310,
+             "size_bytes": 90_000, **digests},
+        ],
+        "samples": [{"type": "NAME", "masked": "张*", "file": name, "line": 7}],
+        "leak": {
+            "looked": 400, "share_looked": 0.34, "left": 4, "left_share": 0.01, "left_interval": [0.004, 0.025],
+            "left_types": {"NAME": 4}, "second": 700, "both": 690, "found_share": 690 / 700,
+            "found_interval": [0.974, 0.992],
+        },
+        "tokens": 12,
+    }  # fmt: skip
+    parameters = {"policy": {}, "policy_digest": f"sha256:{'3' * 64}", "key": "0011223344556677"}
+    return record("deidentification", name, {**result, **more}, parameters=parameters)
+
+
 OTHERS = {
     "certificates": certificates,
     "detection": detection,
@@ -569,6 +632,8 @@ OTHERS = {
     "extraction": extraction,
     "membership": membership,
     "inversion": inversion,
+    "deidentification": deidentification,
+    "anonymization": anonymization,
 }
 
 

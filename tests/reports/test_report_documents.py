@@ -87,6 +87,7 @@ def test_language_changes_the_words_alone(life: list[Evidence]) -> None:
         [history("plain", "training", robust=False, epochs=1)],
         [single("undefended")],
         [imported("mine")],
+        [imported("weights only", compared=False)],
         [evaluation("hardened", result_gallery=[])],
         [evaluation("hardened", result_attacks=[])],
     ],

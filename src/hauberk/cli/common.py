@@ -18,6 +18,7 @@ from hauberk.core.errors import ConfigError, EnvironmentFailure
 from hauberk.core.evidence import Evidence
 
 if TYPE_CHECKING:
+    from hauberk.datasets import Dataset
     from hauberk.models import Classifier, Package
     from hauberk.threats import ThreatModel
 
@@ -172,13 +173,12 @@ def print_measured(evidence: Evidence, *shown: str, without: tuple[str, ...] = (
     )
 
 
-def show_trained(model: Classifier, package: Package, data: str, as_json: bool, what: str) -> None:
+def show_trained(model: Classifier, package: Package, test: Dataset, as_json: bool, what: str) -> None:
     """What ``train`` and ``harden`` print of the package that they wrote."""
-    from hauberk import datasets
     from hauberk.models.training import accuracy
 
-    test = datasets.load(data, split="test")
     right = accuracy(model, test.images, test.labels)
+    spent = model.evidence[-1].result.get("privacy")
     if as_json:
         print_json(
             {
@@ -187,10 +187,16 @@ def show_trained(model: Classifier, package: Package, data: str, as_json: bool, 
                 "model": package.model_digest,
                 "test_accuracy": right,
                 "history": model.evidence[-1].result.get("history", []),  # none of what does not train
+                **({"privacy": spent} if spent else {}),
             }
         )
     else:
         click.echo(f"{package.path}: {what}, {right:.2%} right on {len(test)} test images")
+        if spent:
+            click.echo(
+                f"privacy: epsilon {spent['epsilon']:.3f} at delta {spent['delta']:g}, {spent['unit']} "
+                f"{spent['adjacency']} ({spent['steps']} steps, noise {spent['noise_multiplier']:.3f})"
+            )
 
 
 def percent(share: float | None) -> str:

@@ -92,7 +92,8 @@ def command(
         raise
     written = save(hardened, out, overwrite=force)
     what = f"{method} at {norm} {eps:g}" if defense.needs_threat else method
-    common.show_trained(hardened, written, data, as_json, what)
+    test = datasets.load(data, split="test")
+    common.show_trained(hardened, written, test, as_json, what)
     if not as_json:
         radius = "E" if eps is None else f"{eps:g}"
         common.say(f"measure it: hauberk evaluate {out} --data {data} --norm {norm} --eps {radius}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -13,9 +13,19 @@ from hauberk.cli import common
 
 if TYPE_CHECKING:
     from hauberk.crypto.age import Identity, Recipient
-    from hauberk.protection.seal import Reader
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Reader(Protocol):
+    """Somebody for whom a model or data are sealed."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str | None: ...
+
 
 sealed_argument = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 mixed_option = click.option(

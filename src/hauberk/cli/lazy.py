@@ -16,14 +16,23 @@ class LazyGroup(click.Group):
     Args:
         commands_in: the package that holds ``<name>_command.py`` for each, whose ``command`` is the command.
         one_lines: the commands, in the order in which help shows them.
+        sections: the same under headings, for a group with many; in place of ``one_lines``.
         noun: what a command is called in this group.
     """
 
     def __init__(
-        self, *args: Any, commands_in: str, one_lines: Mapping[str, str], noun: str = "command", **kwargs: Any
+        self,
+        *args: Any,
+        commands_in: str,
+        one_lines: Mapping[str, str] | None = None,
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+        noun: str = "command",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._package, self._one_lines, self._noun = commands_in, dict(one_lines), noun
+        self._package, self._noun = commands_in, noun
+        self._sections = sections or {f"{noun.capitalize()}s": one_lines or {}}
+        self._one_lines = {name: line for part in self._sections.values() for name, line in part.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._one_lines)
@@ -46,5 +55,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section(f"{self._noun.capitalize()}s"):
-            formatter.write_dl(list(self._one_lines.items()))
+        widest = max(map(len, self._one_lines))
+        for heading, part in self._sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(widest), line) for name, line in part.items()])

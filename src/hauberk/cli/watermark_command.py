@@ -47,6 +47,9 @@ def keygen(out: Path) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The package to write.")
 @click.option("--commitment", "commitment_file", required=True, type=click.Path(path_type=Path),
               help="Where the commitment to the key goes.")  # fmt: skip
+@click.option("--ledger", default=None, metavar="DIR|URL", help="Log the commitment there right away.")
+@click.option("--ledger-key", default=None, metavar="FILE", type=click.Path(path_type=Path),
+              envvar="HAUBERK_LEDGER_KEY", help="The log's secret key [default: DIR/key].")  # fmt: skip
 @common.force_option
 @common.seed_option
 @common.device_option
@@ -61,6 +64,8 @@ def embed(
     settings: tuple[str, ...],
     out: Path,
     commitment_file: Path,
+    ledger: str | None,
+    ledger_key: Path | None,
     force: bool,
     seed: int,
     device: str,
@@ -79,6 +84,8 @@ def embed(
     from hauberk import datasets
     from hauberk.core.errors import ConfigError, check_known
     from hauberk.core.files import refuse_overwrite
+    from hauberk.ledger.documents import file_entry
+    from hauberk.ledger.opening import open_log
     from hauberk.models import load, save
     from hauberk.models.training import TrainingPlan, accuracy
     from hauberk.protection.watermark import keys, marks
@@ -89,6 +96,8 @@ def embed(
     refuse_overwrite(out, force=force)
     refuse_overwrite(commitment_file, force=force)
     key = keys.read(key_file)
+    if ledger is not None:
+        open_log(ledger, key=ledger_key).close()  # before the training, not after it
     given = common.add_options(common.parse_settings(settings), epochs=epochs)
     planned, own = common.split_settings(given, TrainingPlan)
     how = {name: own.pop(name) for name in ("weight", "shake") if name in own}
@@ -105,6 +114,10 @@ def embed(
     made = make(model, learning, key, mark, plan=plan, **how, seed=seed, name=out.name, progress=common.Bars())
     save(made.classifier, out, overwrite=force)
     made.commitment.save(commitment_file)
+    entry = None
+    if ledger is not None:
+        with open_log(ledger, key=ledger_key) as log:
+            (entry,) = log.append([file_entry(commitment_file)])
     test = datasets.load(data, split="test")
     before, after = (accuracy(one, test.images, test.labels) for one in (model, made.classifier))
     if as_json:
@@ -113,12 +126,15 @@ def embed(
                 "package": str(out),
                 "model": made.commitment.model,
                 "commitment": made.commitment.digest,
+                "entry": entry,
                 "test_accuracy": {"before": before, "after": after},
                 "evidence": made.classifier.evidence[-1].to_json(),
             }
         )
         return
     click.echo(f"{out}: {kind} mark, {after:.2%} right on {len(test)} test images ({before:.2%} before)")
+    if entry is not None:
+        common.say(f"{commitment_file} is entry {entry} of {ledger}")
     common.say(f"sign {commitment_file} and hand it to a third party before the model leaves the house")
     wanted = "" if kind == "whitebox" else f" --data {data}"
     common.say(

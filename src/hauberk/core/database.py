@@ -49,6 +49,7 @@ _POSTGRES_CODES = {
     "42501": ("this role has not the right to do that", "GRANT it, or use another role"),
 }
 _NO_TABLE = "42P01"
+_AWAY = ("08", "57P")  # the connection broke, or the server is stopping
 
 
 class Database:
@@ -59,7 +60,6 @@ class Database:
         where: what messages call it; no password.
         noun: what it is to its user, such as "ledger".
         absent: the error where its tables are not there, made from ``where``.
-        changing: whether it may be written.
     """
 
     def __init__(
@@ -69,11 +69,10 @@ class Database:
         *,
         noun: str,
         absent: Callable[[str], HauberkError],
-        changing: bool = True,
     ) -> None:
         self.where, self._noun, self._absent = where, noun, absent
         self._sqlite = url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url, changing) if self._sqlite else _postgres_engine(url, noun)
+        self._engine = _sqlite_engine(url) if self._sqlite else _postgres_engine(url, noun)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,10 +98,19 @@ class Database:
                 yield connection
 
     def forget(self) -> None:
-        """Leave nothing of erased rows in files that the database keeps besides (SQLite's log of changes)."""
+        """Leave nothing of erased rows in files that the database keeps besides (SQLite's log of changes).
+
+        Raises:
+            EnvironmentFailure: somebody is still reading what was there before.
+        """
         if self._sqlite:
             with self._said(), self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            if busy:
+                raise EnvironmentFailure(
+                    f"erased in {self.where}, but a reader keeps the old rows alive in its -wal file",
+                    hint="end it, and erase again",
+                )
 
     def close(self) -> None:
         self._engine.dispose()
@@ -125,15 +133,13 @@ class Database:
                 return self._absent(self.where)
             reason, hint = _SQLITE_CODES.get(code, (first, None))
         else:
-            if getattr(cause, "sqlstate", None) == _NO_TABLE:
+            state = getattr(cause, "sqlstate", None) or ""
+            if state == _NO_TABLE:
                 return self._absent(self.where)
-            reason, hint = _POSTGRES_CODES.get(
-                getattr(cause, "sqlstate", None) or "",
-                (
-                    f"the database does not answer ({first})",
-                    "what was acknowledged is kept; try again when it is back",
-                ),
-            )
+            reason, hint = _POSTGRES_CODES.get(state, (first, None))
+            if not state or state.startswith(_AWAY):
+                reason = f"the database does not answer ({first})"
+                hint = "what was acknowledged is kept; try again when it is back"
         return EnvironmentFailure(f"could not use the {self._noun} {self.where}: {reason}", hint=hint)
 
 
@@ -155,9 +161,10 @@ def postgres_url(text: str) -> URL:
         ) from None
 
 
-def _sqlite_engine(url: URL, changing: bool) -> Engine:
+def _sqlite_engine(url: URL) -> Engine:
     file = Path(str(url.database)).resolve()
-    mode = "rw" if changing or os.access(file.parent, os.W_OK) else _read_only_mode(file)
+    writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+    mode = "rw" if writable else _read_only_mode(file)
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -172,7 +179,7 @@ def _sqlite_engine(url: URL, changing: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        if changing:
+        if writable:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON").fetchone()

@@ -7,6 +7,7 @@
     ├── IntegrityError                      do not trust it                     exit 1
     │   └── NoIdentityMatched               sealed for somebody else
     ├── AccessDenied (PermissionError)      ask somebody who may                exit 1
+    │   └── TrailUnavailable                no line in the trail, so no         exit 3
     ├── PolicyViolation                     the policy forbids it               exit 1
     ├── BudgetExceeded                      the budget is spent                 exit 1
     ├── UnsupportedModel (TypeError)        this model cannot do that           exit 3
@@ -66,6 +67,12 @@ class AccessDenied(HauberkError, PermissionError):
     """The caller may not do this."""
 
     exit_code = 1
+
+
+class TrailUnavailable(AccessDenied):
+    """The audit trail cannot be written; whatever was asked must not happen."""
+
+    exit_code = 3
 
 
 class PolicyViolation(HauberkError):

@@ -36,6 +36,7 @@ KINDS = (
     "extraction",
     "membership",
     "inversion",
+    "privacy-audit",
     "certificates",
     "detection",
     "cleansing",
@@ -47,6 +48,11 @@ KINDS = (
     "obfuscation",
     "watermark",
     "watermark-verification",
+    "deidentification",
+    "private-query",
+    "anonymization",
+    "aggregation",
+    "backup-drill",
 )
 
 

@@ -15,6 +15,8 @@ FORMAT = "hauberk-model/1"
 MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
 
+_CONTRACT = ("architecture", "input", "outputs", "labels", "defences")
+
 
 def check_digest(manifest: Mapping[str, Any], *, where: str) -> None:
     """Refuse a manifest whose own digest is not that of the rest of it.
@@ -25,3 +27,16 @@ def check_digest(manifest: Mapping[str, Any], *, where: str) -> None:
     body = {key: value for key, value in manifest.items() if key != "digest"}
     if digest(body) != manifest.get("digest"):
         raise IntegrityError(f"{where} was changed after the package was written: its digest does not match")
+
+
+def check_model(manifest: Mapping[str, Any], *, where: str) -> str:
+    """The model's digest, over the contract and the listed weights.
+
+    Raises:
+        IntegrityError: the manifest names another model.
+    """
+    contract = {key: manifest[key] for key in _CONTRACT if key in manifest}
+    found = digest({**contract, "weights": f"sha256:{manifest['files'][WEIGHTS]['sha256']}"})
+    if found != manifest.get("model"):
+        raise IntegrityError(f"{where} names another model than the one it describes")
+    return found

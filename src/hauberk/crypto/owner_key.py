@@ -1,4 +1,4 @@
-"""An owner's key: 32 random bytes for marks, traces or obfuscation, in a file that only its owner may read.
+"""An owner's key: 32 random bytes for marks, traces, pseudonyms, a vault and the like, in a file of his own.
 
 The file is one line, ``HAUBERK-TRACE-KEY-1`` and 64 hexadecimal digits: it says what it is, so that a key made
 for something else is never taken for it.
@@ -16,12 +16,14 @@ from hauberk.core.files import read_bytes, write_atomic
 from hauberk.crypto.derive import KEY_BYTES
 from hauberk.crypto.secret import Random, Secret
 
-Use = Literal["watermark", "trace", "obfuscation"]
+Use = Literal["watermark", "trace", "obfuscation", "pseudonym", "vault"]
 
 _NOUNS: dict[Use, tuple[str, str]] = {
     "watermark": ("watermark key", "hauberk watermark keygen --out FILE"),
     "trace": ("tracing key", "hauberk trace keygen --out FILE"),
     "obfuscation": ("obfuscation key", "hauberk obfuscate … --new-key --key FILE"),
+    "pseudonym": ("pseudonym key", "hauberk data deidentify … --new-key --key FILE"),
+    "vault": ("vault key", "hauberk vault init --vault DIR"),
 }
 _OTHERS = {
     "AGE-SECRET-KEY": "it opens sealed files",

@@ -42,7 +42,7 @@ def open_ledger(where: str | Path, *, key: str | Path | None = None, clock: Cloc
     """A ledger to read, and to append to where that can be done.
 
     Args:
-        where: a folder, a ``postgresql://`` URL, or where tiles are published: a folder, http(s), what fsspec knows.
+        where: a folder, a ``postgresql://`` URL, or where tiles are published: a folder, http(s), fsspec's.
         key: the signing key's file [default: the one in the folder]; only ``append`` reads it.
         clock: for the time of heads.
 
@@ -52,7 +52,9 @@ def open_ledger(where: str | Path, *, key: str | Path | None = None, clock: Cloc
     """
     text = str(where)
     if text.startswith(_POSTGRES):
-        return _opened(ledger_database(postgres_url(text), _shown(text)), Path(key or ""), clock)
+        return _opened(
+            ledger_database(postgres_url(text), _shown(text)), None if key is None else Path(key), clock
+        )
     if "://" not in text and (Path(where) / FILE).exists():
         file = Path(where) / FILE
         return _opened(ledger_database(sqlite_url(file), text), Path(key or Path(where) / KEY), clock)
@@ -165,7 +167,7 @@ def _fill(database: Database, signer: Signer, clock: Clock) -> None:
         )
 
 
-def _opened(database: Database, key: Path, clock: Clock) -> Log:
+def _opened(database: Database, key: Path | None, clock: Clock) -> Log:
     try:
         return Log(database, key, clock=clock)
     except BaseException:

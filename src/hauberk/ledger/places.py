@@ -1,13 +1,14 @@
-"""Where published files lie: a folder, a file server (read only), or what fsspec reaches: object stores above all."""
+"""Where published files lie: in a folder, on a file server (read only), or in what fsspec reaches."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from hauberk.core.errors import ConfigError, DependencyMissing, EnvironmentFailure
+from hauberk.core.errors import ConfigError, EnvironmentFailure
 from hauberk.core.files import machine_errors, write_atomic
+from hauberk.core.stores import file_system, without_password
 from hauberk.ledger import web
 from hauberk.ledger.tiles import LARGEST_ENTRY, WIDTH
 
@@ -44,9 +45,15 @@ def place(where: str | Path) -> Place:
         DependencyMissing: fsspec needs a package for it.
     """
     text = str(where)
+    if "://" not in text:
+        return Folder(Path(text))
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise ConfigError(f"this URL cannot be read: {error}") from None
     if text.startswith(("http://", "https://")):
         return FileServer(text)
-    return Store(text) if "://" in text else Folder(Path(text))
+    return Store(text)
 
 
 class Folder:
@@ -79,7 +86,7 @@ class FileServer:
 
     @property
     def where(self) -> str:
-        return _without_password(self._url)
+        return without_password(self._url)
 
     def read(self, path: str) -> bytes | None:
         answer = web.get(f"{self._url}/{path}", most_bytes=_LARGEST)
@@ -100,8 +107,8 @@ class Store:
     """Files of anything that fsspec has a name for (``s3://``, ``gs://``, ``memory://``)."""
 
     def __init__(self, url: str) -> None:
-        self._where = _without_password(url)
-        self._files, self._root = _file_system(url)
+        self._where = without_password(url)
+        self._files, self._root = file_system(url)
 
     @property
     def where(self) -> str:
@@ -127,23 +134,3 @@ class Store:
     def _failed(self, action: str, path: str, error: Exception) -> EnvironmentFailure:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return EnvironmentFailure(f"could not {action} {path} at {self._where}: {reason}")
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs
-
-    try:
-        files, root = url_to_fs(url)
-    except ImportError as error:
-        raise DependencyMissing(
-            f"{urlsplit(url).scheme}:// needs a package: {str(error).splitlines()[0]}",
-            hint="install the fsspec package for this kind of store, such as s3fs or gcsfs",
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{_without_password(url)}: {str(error).splitlines()[0]}") from error
-    return files, str(root).rstrip("/")
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

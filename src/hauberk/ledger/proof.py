@@ -49,9 +49,10 @@ class Proof:
         Raises:
             IntegrityError: it is no proof of this kind.
         """
-        lines, head = _split(data, "an inclusion proof")
-        if lines.pop(0) != HEADER:
+        if not data.startswith(f"{HEADER}\n".encode()):
             raise IntegrityError(f"not an inclusion proof: it does not begin with {HEADER}")
+        lines, head = _split(data, "an inclusion proof")
+        lines.pop(0)
         extra = None
         if lines and lines[0].startswith("extra "):
             extra = decode64(lines.pop(0).removeprefix("extra "), what="the extra data")
@@ -119,6 +120,15 @@ class Continuation:
             raise IntegrityError(f"the proof starts at size {self.old}, the older head has {before.size}")
         verify_consistency(before.size, before.root, after.size, after.root, self.hashes)
         return after
+
+
+def parse_proof(data: bytes) -> Proof | Continuation:
+    """Read a file of either kind, told apart by its first word.
+
+    Raises:
+        IntegrityError: it is neither.
+    """
+    return Continuation.parse(data) if data.startswith(b"old ") else Proof.parse(data)
 
 
 def _join(lines: Iterable[str], head: Note) -> bytes:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
-from hauberk.ledger.hashing import HASH_BYTES
-from hauberk.ledger.merkle import fold
+from hauberk.ledger.hashing import HASH_BYTES, node_hash
 
 WIDTH = 256
 HEIGHT = 8
@@ -21,10 +20,10 @@ LARGEST_ENTRY = 65535
 """Bytes of one entry: its length stands in two bytes."""
 CHECKPOINT_PATH = "checkpoint"
 
-_KEPT = 64  # tiles in memory while proofs are made: 512 KiB
+_KEPT = 64  # tiles in memory while proofs are made: 2 MiB
 _HIGHEST = 7  # level of a tile: 256**8 entries are more than a checkpoint can name
 _PATH = re.compile(
-    r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+    r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
 )
 
 
@@ -168,12 +167,12 @@ class TileHashes:
     Args:
         read: the bytes of a tile.
 
-    Cost: a hash takes one tile and at most 127 hashes; memory for 64 tiles.
+    Cost: a hash takes one tile, which is read and hashed to its top the first time; memory for 64 tiles.
     """
 
     def __init__(self, size: int, read: Callable[[Tile], bytes]) -> None:
         self._size, self._read = size, read
-        self._kept: OrderedDict[Tile, list[bytes]] = OrderedDict()
+        self._kept: OrderedDict[Tile, list[list[bytes]]] = OrderedDict()
 
     def __call__(self, level: int, index: int) -> bytes:
         """The hash of the subtree over the ``2**level`` entries from ``index << level``.
@@ -186,13 +185,13 @@ class TileHashes:
             raise ConfigError(f"a log of {self._size} entries has no subtree {index} of level {level}")
         height, within = divmod(level, HEIGHT)
         number, at = divmod(index << within, WIDTH)
-        hashes = self._hashes(_tile(height, number, self._size))
-        return fold_complete(hashes[at : at + (1 << within)])
+        return self._rows(_tile(height, number, self._size))[within][at >> within]
 
-    def _hashes(self, tile: Tile) -> list[bytes]:
+    def _rows(self, tile: Tile) -> list[list[bytes]]:
+        """The hashes of a tile, and above them those of the complete subtrees inside it, level by level."""
         found = self._kept.get(tile)
         if found is None:
-            found = self._kept[tile] = decode_hashes(self._read(tile), tile.width)
+            found = self._kept[tile] = rows_over(decode_hashes(self._read(tile), tile.width))
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         else:
@@ -200,9 +199,15 @@ class TileHashes:
         return found
 
 
+def rows_over(hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """Hashes of one level, and above them all that they make in pairs; the last row has one hash."""
+    rows = [list(hashes)]
+    while len(rows[-1]) > 1:
+        lower = rows[-1]
+        rows.append([node_hash(*pair) for pair in zip(lower[::2], lower[1::2], strict=False)])
+    return rows
+
+
 def fold_complete(hashes: Sequence[bytes]) -> bytes:
     """The root over hashes of one level; their number is a power of two."""
-    row = list(hashes)
-    while len(row) > 1:
-        row = [fold(row[at : at + 2]) for at in range(0, len(row), 2)]
-    return row[0]
+    return rows_over(hashes)[-1][0]

@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hauberk.core.errors import ConfigError, check_known
+from hauberk.models.scattering import scatter_linear
 
 Shape = tuple[int, ...]
 
 _SMALLEST_VALID = 10  # below this side, two unpadded 3x3 convolutions with pooling leave nothing
+_GROUPS = 16  # of group norm (De et al. 2022)
 
 
 class Contrast(nn.Module):
@@ -134,13 +136,13 @@ def mlp(shape: Shape, classes: int, *, hidden: Sequence[int] = (256, 128)) -> nn
 
 
 class _PreActBlock(nn.Module):
-    """Batch norm and ReLU before each convolution (He et al., Identity mappings, ECCV 2016)."""
+    """A norm and ReLU before each convolution (He et al., Identity mappings, ECCV 2016)."""
 
-    def __init__(self, inner: int, outer: int, stride: int, dropout: float = 0.0) -> None:
+    def __init__(self, inner: int, outer: int, stride: int, dropout: float = 0.0, norm: str = "batch") -> None:
         super().__init__()
-        self.norm_1 = nn.BatchNorm2d(inner)
+        self.norm_1 = _norm(norm, inner)
         self.conv_1 = nn.Conv2d(inner, outer, 3, stride=stride, padding=1, bias=False)
-        self.norm_2 = nn.BatchNorm2d(outer)
+        self.norm_2 = _norm(norm, outer)
         self.dropout = nn.Dropout(dropout)
         self.conv_2 = nn.Conv2d(outer, outer, 3, padding=1, bias=False)
         self.shortcut: nn.Module | None = None
@@ -162,6 +164,7 @@ def _residual(
     widths: Sequence[int],
     blocks: Sequence[int],
     dropout: float,
+    norm: str,
 ) -> nn.Module:
     """A stem, groups of pre-activation blocks each halving the size after the first, and a linear head."""
     layers: list[nn.Module] = [nn.Conv2d(shape[0], stem, 3, padding=1, bias=False)]
@@ -169,26 +172,41 @@ def _residual(
     for group, (width, count) in enumerate(zip(widths, blocks, strict=True)):
         for position in range(count):
             stride = 2 if group > 0 and position == 0 else 1
-            layers.append(_PreActBlock(inner, width, stride, dropout))
+            layers.append(_PreActBlock(inner, width, stride, dropout, norm))
             inner = width
-    head = [nn.BatchNorm2d(inner), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inner, classes)]
+    head = [_norm(norm, inner), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inner, classes)]
     return nn.Sequential(*layers, *head)
 
 
-def preact_resnet18(shape: Shape, classes: int) -> nn.Module:
-    """Pre-activation ResNet-18 for images about 32x32 (3x3 stem, no early pooling)."""
+def _norm(kind: str, channels: int) -> nn.Module:
+    check_known([kind], ("batch", "group"), what="norm", where="the architecture")
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(math.gcd(_GROUPS, channels), channels)
+
+
+def preact_resnet18(shape: Shape, classes: int, *, norm: str = "batch") -> nn.Module:
+    """Pre-activation ResNet-18 for images about 32x32 (3x3 stem, no early pooling).
+
+    Args:
+        norm: ``batch``, or ``group``, which does not mix the images of a batch and so suits private training.
+    """
     _image(shape, "preact-resnet18")
-    return _residual(shape, classes, 64, (64, 128, 256, 512), (2, 2, 2, 2), 0.0)
+    return _residual(shape, classes, 64, (64, 128, 256, 512), (2, 2, 2, 2), 0.0, norm)
 
 
 def wide_resnet(
-    shape: Shape, classes: int, *, depth: int = 28, width: int = 10, dropout: float = 0.0
+    shape: Shape, classes: int, *, depth: int = 28, width: int = 10, dropout: float = 0.0, norm: str = "batch"
 ) -> nn.Module:
-    """WideResNet-depth-width for images about 32x32 (Zagoruyko and Komodakis, BMVC 2016)."""
+    """WideResNet-depth-width for images about 32x32 (Zagoruyko and Komodakis, BMVC 2016).
+
+    Args:
+        norm: ``batch``, or ``group``, which does not mix the images of a batch and so suits private training.
+    """
     _image(shape, "wide-resnet")
     if (depth - 4) % 6:
         raise ConfigError(f"wide-resnet: depth must be 6n + 4 (10, 16, 22, 28, ...), got {depth}")
-    return _residual(shape, classes, 16, (16 * width, 32 * width, 64 * width), [(depth - 4) // 6] * 3, dropout)
+    return _residual(
+        shape, classes, 16, (16 * width, 32 * width, 64 * width), [(depth - 4) // 6] * 3, dropout, norm
+    )
 
 
 def _image(shape: Shape, name: str) -> tuple[int, int, int]:
@@ -201,6 +219,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "cnn": cnn,
     "mlp": mlp,
     "preact-resnet18": preact_resnet18,
+    "scatter-linear": scatter_linear,
     "wide-resnet": wide_resnet,
 }
 

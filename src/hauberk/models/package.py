@@ -44,6 +44,7 @@ from hauberk.models.classifier import Classifier, weights_digest
 from hauberk.models.parts import make_part
 from hauberk.models.several import Averaging, Gated, member_files, rebuilt
 
+_AGE = b"age-encryption.org/v1\n"
 _KEYS = ("format", "architecture", "input", "outputs", "labels", "model", "provenance", "files", "digest")
 _OPTIONAL_KEYS = ("defences",)
 _INPUT_KEYS = ("shape", "bounds", "normalization")
@@ -174,7 +175,7 @@ def read(path: str | Path) -> Package:
 
 def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
     if path.exists() and not path.is_dir():
-        raise DataError(f"{path} is not a model package (a folder with {MANIFEST})")
+        raise DataError(f"{path} is not a model package (a folder with {MANIFEST})", hint=_sealed_hint(path))
     where = str(path / MANIFEST)
     raw = read_bytes(path / MANIFEST, what="model package (model.json)")
     try:
@@ -202,6 +203,14 @@ def _read(path: Path) -> tuple[Package, dict[str, bytes]]:
     if WEIGHTS not in files:
         raise IntegrityError(f"{path}: the package lists no {WEIGHTS}")
     return Package(path, manifest, evidence_of(manifest, files, where=str(path))), files
+
+
+def _sealed_hint(path: Path) -> str | None:
+    """What to do with a sealed model, which starts as every age file does."""
+    with path.open("rb") as file:
+        if file.read(len(_AGE)) != _AGE:
+            return None
+    return "it is sealed: hauberk open it, or hauberk.protection.seal.open_model in Python"
 
 
 def evidence_of(manifest: Mapping[str, Any], files: Mapping[str, bytes], *, where: str) -> tuple[Evidence, ...]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from hauberk.reports import judge, numbers
 from hauberk.reports.numbers import NORMS, interval, percent, radius
 from hauberk.reports.views import (
+    Anonymization,
     Certified,
     Cleansing,
     Corruptions,
+    Deidentification,
     Detection,
     Extraction,
     Interval,
@@ -68,6 +70,45 @@ class Cards:
         yield from map(self._extraction, summary.extractions)
         yield from map(self._membership, summary.memberships)
         yield from map(self._inversion, summary.inversions)
+        yield from map(self._deidentification, summary.deidentifications)
+        yield from map(self._anonymization, summary.anonymizations)
+
+    def _anonymization(self, one: Anonymization) -> Card:
+        words = self._words
+        highest = one.risks[0]
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=percent(highest.after),
+            under=words("verdict.under_table"),
+            interval=words(
+                "table.rows", published=numbers.amount(one.published), rows=numbers.amount(one.rows)
+            ),
+            sentence=words(
+                "verdict.table",
+                before=percent(highest.before),
+                after=percent(highest.after),
+                gcp=percent(one.gcp),
+                k=one.k,
+            ),
+        )
+
+    def _deidentification(self, one: Deidentification) -> Card:
+        words = self._words
+        facts = {"findings": numbers.amount(one.findings), "records": numbers.amount(one.records)}
+        sentence = words("verdict.people", **facts)
+        if one.found is not None:
+            sentence += words("verdict.people_found", found=percent(one.found.value))
+        return Card(
+            name=one.name,
+            style=self._style(one.name),
+            figure=words("none") if one.left is None else percent(one.left.value),
+            under=words("verdict.under_people"),
+            interval=words("people.looked", looked=numbers.amount(one.looked))
+            if one.left is None
+            else words("verdict.interval_alone", interval=interval(one.left.interval)),
+            sentence=sentence,
+        )
 
     def _model(self, model: Model) -> Card:
         words = self._words

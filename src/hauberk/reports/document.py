@@ -24,7 +24,7 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
     Returns:
         ``{"schema": "hauberk-report/1", "models", "attacks", "curves", "histories", "imports", "certificates",
         "detections", "corruptions", "poisonings", "cleansings", "extractions", "memberships", "inversions",
-        "sweeps", "evidence"}``. Every entry
+        "sweeps", "deidentifications", "anonymizations", "evidence"}``. Every entry
         names the digest of the document it was read from under ``evidence``. ``verdict`` of a model is
         ``useless``, ``broken``, ``weak``, ``partly`` or ``holds``. ``accuracy_after_queries`` holds pairs
         ``[queries, accuracy]``, none where the verdicts cannot tell.
@@ -49,6 +49,8 @@ def render_json(evidence: Sequence[Evidence]) -> dict[str, Any]:
         "memberships": [_membership(one) for one in summary.memberships],
         "inversions": [_plain(one) for one in summary.inversions],
         "sweeps": [_plain(one) for one in summary.sweeps],
+        "deidentifications": [_plain(one) for one in summary.deidentifications],
+        "anonymizations": [_plain(one) for one in summary.anonymizations],
         "evidence": [_link(one) for one in summary.chain],
     }
 

@@ -32,6 +32,8 @@ _LIMITED = (
     "memberships",
     "inversions",
     "sweeps",
+    "deidentifications",
+    "anonymizations",
 )
 
 
@@ -70,7 +72,7 @@ def render_html(
         summary=summary,
         t=words,
         html_lang=HTML_LANG[lang],
-        title=visible(title) if title else words("title"),
+        title=visible(title) if title else words("people.title" if judge.only_people(summary) else "title"),
         command=command,
         css=Markup(figures.style_sheet("colours.css", "chart.css", "report.css")),  # noqa: S704 our own files
     )
@@ -213,6 +215,16 @@ class _Page:
     def corruption(self, name: str) -> str:
         """The name of a corruption in the page's language."""
         key = f"corruption.{name}"
+        return self.words(key) if key in self.words else name
+
+    def person_type(self, name: str) -> str:
+        """What tells about a person, in the page's language; own types stay as they are."""
+        key = f"people.type.{name}"
+        return self.words(key) if key in self.words else name
+
+    def person_action(self, name: str) -> str:
+        """What was done with it, in the page's language."""
+        key = f"people.action.{name}"
         return self.words(key) if key in self.words else name
 
     @property

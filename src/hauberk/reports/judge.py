@@ -51,6 +51,10 @@ def terms(summary: Summary) -> list[str]:
     names = [row.name for model in summary.models for row in model.attacks]
     names += [single.attack for single in summary.singles] + [curve.attack for curve in summary.curves]
     used = {name.casefold() for name in names}
+    if only_people(summary):
+        kinds = ("deidentifications", "anonymizations")
+        found = [term for kind in kinds if getattr(summary, kind) for term in _OTHER_TERMS[kind]]
+        return [*(["interval"] if summary.deidentifications else []), *found]
     evasion = (
         summary.examined
         or summary.certificates
@@ -69,6 +73,20 @@ def terms(summary: Summary) -> list[str]:
     ]
 
 
+def only_people(summary: Summary) -> bool:
+    """Whether the report is about people in data, and about no model."""
+    models = (
+        summary.examined,
+        summary.others,
+        summary.curves,
+        summary.histories,
+        summary.imports,
+        summary.sweeps,
+    )
+    people = summary.deidentifications or summary.anonymizations
+    return bool(people) and not any(models)
+
+
 _OTHER_TERMS = {
     "certificates": ("certificate",),
     "detections": ("detector", "adaptive"),
@@ -78,4 +96,6 @@ _OTHER_TERMS = {
     "extractions": ("fidelity", "transfer"),
     "memberships": ("membership", "false_alarms", "auc"),
     "inversions": ("inversion", "correlation"),
+    "deidentifications": ("pseudonym",),
+    "anonymizations": ("k_anonymity", "gcp"),
 }

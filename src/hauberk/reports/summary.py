@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
-from hauberk.reports import certified, cleansed, detections, harm, sweeps
+from hauberk.reports import anonymised, certified, cleansed, detections, harm, people, sweeps
 from hauberk.reports.fields import Fields, visible
 from hauberk.reports.parts import HUGE, alike, flags, spent, subject_digest, subject_name, threat
 from hauberk.reports.views import (
@@ -67,6 +67,8 @@ def summarize(evidence: Sequence[Evidence]) -> Summary:
         memberships=_read(chosen, harm.membership, "membership"),
         inversions=_read(chosen, harm.inversion, "inversion"),
         sweeps=_read(chosen, sweeps.sweep, "sweep"),
+        deidentifications=_read(chosen, people.deidentification, "deidentification"),
+        anonymizations=_read(chosen, anonymised.anonymization, "anonymization"),
         chain=_chain(documents, {one.digest for one in chosen}),
     )
 
@@ -240,7 +242,7 @@ def _import(document: Fields) -> Import:
     return Import(
         name=subject_name(document),
         format=document.section("parameters").text("format"),
-        largest_difference=result.number("largest_difference", 0),
+        largest_difference=result.maybe_number("largest_difference", 0),
         probes=result.count("probes"),
         conversions=result.texts("conversions"),
         evidence=document.digest,

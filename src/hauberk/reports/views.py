@@ -160,11 +160,11 @@ class History:
 
 @dataclass(frozen=True)
 class Import:
-    """One ``import``: how far the converted network is from the original."""
+    """One ``import``: how far the converted network is from the original; None where that one cannot be run."""
 
     name: str
     format: str
-    largest_difference: float
+    largest_difference: float | None
     probes: int
     conversions: tuple[str, ...]
     evidence: str
@@ -529,6 +529,108 @@ class Certified:
 
 
 @dataclass(frozen=True)
+class TreatedType:
+    """What was found of one type and treated in one way; scores say how sure the detector was."""
+
+    name: str
+    action: str
+    count: int
+    mean_score: float
+    least_score: float
+
+
+@dataclass(frozen=True)
+class TreatedColumn:
+    """A column of tables that was taken whole; ``rule`` is a type, ``keep`` or ``drop``."""
+
+    column: str
+    rule: str
+    cells: int
+
+
+@dataclass(frozen=True)
+class TreatedFile:
+    """One file; ``before`` and ``after`` are digests of its bytes."""
+
+    name: str
+    format: str
+    encoding: str | None
+    records: int
+    findings: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class MaskedSample:
+    """One finding, masked when it was recorded."""
+
+    type: str
+    masked: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Deidentification:
+    """One ``deidentification``; ``left`` and ``found`` come from a second detector, which saw some records."""
+
+    name: str
+    digest: str
+    policy: str
+    key: str | None
+    records: int
+    findings: int
+    types: tuple[TreatedType, ...]
+    columns: tuple[TreatedColumn, ...]
+    files: tuple[TreatedFile, ...]
+    more_files: int
+    samples: tuple[MaskedSample, ...]
+    looked: int
+    left: Share | None
+    left_types: tuple[tuple[str, int], ...]
+    found: Share | None
+    tokens: int | None
+    evidence: str
+
+    def of(self, kind: str) -> tuple[MaskedSample, ...]:
+        """The samples of one type, a few."""
+        return tuple(one for one in self.samples if one.type == kind)[:3]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One figure of a table before and after; ``column`` is empty where it is of the whole."""
+
+    what: str
+    column: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Anonymization:
+    """One ``anonymization``; ``model``: the target, accuracy before, after, and of the most frequent answer."""
+
+    name: str
+    digest: str
+    quasi: tuple[str, ...]
+    sensitive: tuple[str, ...]
+    k: int
+    rows: int
+    published: int
+    suppressed: float
+    classes: int
+    risks: tuple[Changed, ...]
+    changes: tuple[Changed, ...]
+    gcp: float
+    lost: tuple[tuple[str, float], ...]
+    average_class: float
+    model: tuple[str, float, float, float] | None
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Link:
     """One document of the chain; ``shown`` is False when a later one took its place in the report."""
 
@@ -585,6 +687,8 @@ class Summary:
     memberships: tuple[Membership, ...]
     inversions: tuple[Inversion, ...]
     sweeps: tuple[Sweep, ...]
+    deidentifications: tuple[Deidentification, ...]
+    anonymizations: tuple[Anonymization, ...]
     chain: tuple[Link, ...]
 
     @property
@@ -630,5 +734,6 @@ class Summary:
         """Every model's name, in the order of the evidence: one colour each, the same in all charts."""
         names = [part.name for part in self.examined]
         names += [curve.name for curve in self.curves] + [history.name for history in self.histories]
-        names += [part.name for part in (*self.others, *self.sweeps)]
+        names += [part.name for part in (*self.others, *self.sweeps, *self.deidentifications)]
+        names += [part.name for part in self.anonymizations]
         return tuple(dict.fromkeys(names))

@@ -70,8 +70,7 @@ def test_sealed_texts_of_any_length_open(size: int) -> None:
     text = bytes(size)
     sealed = own.seal(text)
     assert own.open(sealed) == text
-    assert own.seal(text) == sealed  # nothing is random
-    assert own.seal(text + b"x")[10:42] != sealed[10:42]  # and no IV is used for two texts
+    assert own.seal(text)[10:42] != sealed[10:42]  # no IV is used twice
 
 
 def test_every_change_of_a_sealed_text_is_refused() -> None:

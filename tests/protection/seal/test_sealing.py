@@ -280,6 +280,9 @@ def test_settings_and_places(package: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a model package"):
         seal(tmp_path / "none", path, [ME.recipient])
     seal(package, path, [ME.recipient])
+    with pytest.raises(DataError, match="not a model package") as caught:
+        hauberk.load(path)
+    assert "hauberk open" in str(caught.value.hint)
     with pytest.raises(ConfigError, match="exists already"):
         seal(package, path, [ME.recipient])
     with pytest.raises(ConfigError, match="exists already"):

@@ -155,3 +155,18 @@ def test_misuse_is_named(
     cut = dataclasses.replace(fingerprinted.commitment, places=fingerprinted.commitment.places[:3])
     with pytest.raises(DataError, match="as many places"):
         verify(plain, owner, cut, digits_train)
+
+
+@pytest.mark.slow
+def test_twenty_independent_models_are_not_claimed(
+    bits_marked: Marked, patterns_marked: Marked, fingerprinted: Marked, owner: MarkKey, digits_train: Dataset
+) -> None:
+    """At 1e-6 each, sixty readings of honest models exceed it once in 16,000 runs of this test."""
+    plan = TrainingPlan(epochs=8, batch_size=64, learning_rate=5e-3, schedule="one-cycle")
+    for seed in range(100, 120):
+        network = hauberk.create("cnn", digits_train, seed=seed)
+        innocent = hauberk.train(network, digits_train, plan, seed=seed)
+        for made in (bits_marked, patterns_marked, fingerprinted):
+            reading = verify(innocent, owner, made.commitment, digits_train)
+            assert not reading.found()
+            assert reading.p_value > 1e-6

@@ -20,7 +20,7 @@ _MARK = "— "
 
 def refused(what: str) -> IntegrityError:
     """The error of everything that is read here and not in order."""
-    return IntegrityError(f"not a note that can be believed: {what}")
+    return IntegrityError(f"not to be believed: {what}")
 
 
 def check_name(name: str) -> None:

@@ -79,7 +79,15 @@ class Verifier:
         return time, data[messages.TIME_BYTES :]
 
 
-class Ed25519Verifier(Verifier):
+class _Ed25519(Verifier):
+    def _check(self, message: bytes, signature: bytes) -> None:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            raise self._wrong() from None
+
+
+class Ed25519Verifier(_Ed25519):
     """A key that signs notes of any content."""
 
     KIND = messages.ED25519
@@ -89,14 +97,8 @@ class Ed25519Verifier(Verifier):
         self._check(text.encode(), data)
         return None
 
-    def _check(self, message: bytes, signature: bytes) -> None:
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except (InvalidSignature, ValueError):
-            raise self._wrong() from None
 
-
-class CosignatureVerifier(Ed25519Verifier):
+class CosignatureVerifier(_Ed25519):
     """A key that cosigns checkpoints, with a time."""
 
     KIND = messages.COSIGNATURE

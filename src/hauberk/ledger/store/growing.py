@@ -26,9 +26,9 @@ def read_tile(connection: Connection, tile: Tile) -> bytes:
     """
     found = connection.execute(_SELECT, {"at": tile.level, "nth": tile.index}).scalar()
     length = tile.width * HASH_BYTES
-    if found is None or len(found) < length:
+    if not isinstance(found, bytes) or len(found) < length:
         raise IntegrityError(f"the tables lack hashes of the tree ({tile.path}): they were changed")
-    return bytes(found[:length])
+    return found[:length]
 
 
 class Growing:
@@ -40,15 +40,13 @@ class Growing:
 
     def __init__(self, connection: Connection, size: int) -> None:
         self._connection = connection
-        self.frontier = Frontier.read(size, TileHashes(size, lambda tile: read_tile(connection, tile)))
-        self._rows: dict[tuple[int, int], bytearray] = {}  # not full, by level and number
-        self._full: dict[tuple[int, int], bytes] = {}
-        for level in range(-(-size.bit_length() // HEIGHT)):
-            count = size >> HEIGHT * level
-            if count % WIDTH:
-                tile = Tile(level, count // WIDTH, count % WIDTH)
-                self._rows[level, tile.index] = bytearray(read_tile(connection, tile))
-        self._old = list(self._rows)
+        counts = [size >> HEIGHT * level for level in range(-(-size.bit_length() // HEIGHT))]
+        edge = [Tile(at, one // WIDTH, one % WIDTH) for at, one in enumerate(counts) if one % WIDTH]
+        read = {one: read_tile(connection, one) for one in edge}
+        self.frontier = Frontier.read(size, TileHashes(size, read.__getitem__))
+        self._old = [(one.level, one.index) for one in edge]
+        self._rows = {(one.level, one.index): bytearray(read[one]) for one in edge}  # not full
+        self._full: dict[tuple[int | None, int], bytes] = {}
 
     def append(self, leaves: Iterable[bytes]) -> None:
         """Hash leaves into the tree."""
@@ -57,7 +55,7 @@ class Growing:
                 if not level % HEIGHT:
                     self._keep((level // HEIGHT, index // WIDTH), value)
 
-    def _keep(self, at: tuple[int, int], value: bytes) -> None:
+    def _keep(self, at: tuple[int | None, int], value: bytes) -> None:
         row = self._rows.setdefault(at, bytearray())
         row += value
         if len(row) == WIDTH * HASH_BYTES:

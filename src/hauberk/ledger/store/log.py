@@ -16,14 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, select
 
 from hauberk.core.clock import Clock, now
 from hauberk.core.database import Database
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.crypto.notes import Checkpoint, Note, Signature, Signer, parse_verifier, read_signers
 from hauberk.ledger import merkle
-from hauberk.ledger.checkpoint import open_checkpoint, sign_checkpoint
+from hauberk.ledger.checkpoint import open_checkpoint, peek, sign_checkpoint
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.store import rows, schema
@@ -36,7 +36,7 @@ class Log:
 
     Args:
         database: where the tables are.
-        key_file: where the signing key lies; the first append reads it.
+        key_file: where the signing key lies, if that is known; the first append reads it.
         clock: for the time of a head.
 
     Raises:
@@ -46,10 +46,11 @@ class Log:
     holds the key can rewrite the log, and only who kept an older checkpoint sees it.
     """
 
-    def __init__(self, database: Database, key_file: Path, *, clock: Clock = now) -> None:
+    def __init__(self, database: Database, key_file: Path | None, *, clock: Clock = now) -> None:
         self._database, self._key_file, self._clock = database, key_file, clock
         self._signers: tuple[Signer, ...] = ()
         self._largest = 0  # size of the heads that this object has seen
+        self._signed = b""  # the last one that it signed itself
         with database.read() as connection:
             state = rows.state(connection, database.where)
         if state.version != schema.VERSION:
@@ -99,7 +100,8 @@ class Log:
                 signed = bytes(sign_checkpoint(head, signers, clock=self._clock))
                 signed_ms = max(state.signed_ms, int(self._clock().timestamp() * 1000))
                 rows.set_head(connection, head.size, signed, signed_ms)
-        self._largest = max(self._largest, edge.frontier.size)
+        if fresh:
+            self._largest, self._signed = head.size, signed
         return numbers
 
     def add_cosignatures(self, checkpoint: bytes, lines: Sequence[Signature]) -> None:
@@ -137,12 +139,8 @@ class Log:
         Limits: not forgotten by copies of the database, by who was shown the opening, and by PostgreSQL before
         VACUUM has run and its write-ahead log has moved on.
         """
-        table = schema.openings
-        which = table.c.number == number
         with self._database.write() as connection:
-            gone = connection.execute(
-                delete(table).where(which if name is None else which & (table.c.name == name))
-            ).rowcount
+            gone = rows.erase(connection, number, name)
         self._database.forget()
         return gone
 
@@ -150,7 +148,7 @@ class Log:
         with self._database.read() as connection:
             state = rows.state(connection, self.where)
             self._see(state)
-            return rows.cosigned(connection, state.size, bytes(state.head))
+            return rows.cosigned(connection, state.size, rows.octets(state.head))
 
     def signed_ms(self) -> int:
         """When the newest head was signed by this log's own clock: POSIX milliseconds, which never fall."""
@@ -161,7 +159,7 @@ class Log:
         table = schema.heads
         with self._database.read() as connection:
             found = connection.execute(select(table.c.size, table.c.head).order_by(table.c.size)).all()
-            return [rows.cosigned(connection, one.size, bytes(one.head)) for one in found]
+            return [rows.cosigned(connection, one.size, rows.octets(one.head)) for one in found]
 
     def hashes(self, level: int, index: int) -> bytes:
         if (index + 1) << level > self._hashed:
@@ -189,14 +187,14 @@ class Log:
             for number, row in zip_longest(range(first, last), found):
                 if row is None or row.number != number:
                     raise IntegrityError(f"the ledger {self.where} lacks entry {number}, which its head covers")
-                yield bytes(row.data)
+                yield rows.octets(row.data)
 
     def find(self, leaf: bytes) -> int | None:
         table = schema.entries
         query = select(table.c.number, table.c.data).where(table.c.fingerprint == rows.fingerprint(leaf))
         with self._database.read() as connection:
             found = connection.execute(query.order_by(table.c.number)).all()
-        return next((row.number for row in found if leaf_hash(bytes(row.data)) == leaf), None)
+        return next((row.number for row in found if leaf_hash(rows.octets(row.data)) == leaf), None)
 
     def about(self, subject: str) -> list[int]:
         table = schema.subjects
@@ -224,6 +222,11 @@ class Log:
         self.close()
 
     def _own_signers(self) -> tuple[Signer, ...]:
+        if self._key_file is None:
+            raise ConfigError(
+                f"{self.where} is signed with a key that is kept elsewhere: say where it lies",
+                hint="--key FILE, or HAUBERK_LEDGER_KEY=FILE",
+            )
         if not self._signers:
             found = read_signers(self._key_file)
             if self.verifier not in [one.verifier for one in found]:
@@ -237,17 +240,21 @@ class Log:
     def _edge(self, connection: Connection, state: Row[Any]) -> Growing:
         """The edge of the stored tree, which is what the newest checkpoint says."""
         self._see(state)
-        head = open_checkpoint(bytes(state.head), [self.verifier])
+        signed = rows.octets(state.head)
+        head = peek(signed) if signed == self._signed else open_checkpoint(signed, [self.verifier])
         edge = Growing(connection, state.size)
-        if (head.size, head.root) != (state.size, edge.frontier.root):
-            raise IntegrityError(
-                f"the tables of {self.where} are not what its checkpoint says: they were changed"
-            )
+        if head.root != edge.frontier.root:
+            raise self._changed()
         return edge
 
     def _see(self, state: Row[Any]) -> None:
+        if peek(rows.octets(state.head)).size != state.size:
+            raise self._changed()
         if state.size < self._largest:
             raise IntegrityError(
                 f"{self.where} has {state.size} entries and had {self._largest}: it was cut short or replaced"
             )
         self._largest = state.size
+
+    def _changed(self) -> IntegrityError:
+        return IntegrityError(f"the tables of {self.where} are not what its checkpoint says: they were changed")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from hauberk.core.canonical import canonical_bytes
+from hauberk.core.errors import IntegrityError
 from hauberk.crypto.notes import Note, Signature
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.hashing import leaf_hash
 from hauberk.ledger.store import schema
 from hauberk.ledger.store.database import no_ledger
 
+T = TypeVar("T")
 _AT_ONCE = 500  # questions in one statement: SQLite takes 32,766
 
 # made once: putting a statement together takes longer than SQLite takes to answer it
@@ -28,7 +29,9 @@ _SAME = (
     .where(_ENTRIES.c.fingerprint.in_(bindparam("some", expanding=True)))
     .order_by(_ENTRIES.c.number)
 )
-_SAME_FACTS = select(_OPENINGS.c.number).where(_OPENINGS.c.facts.in_(bindparam("some", expanding=True)))
+_SAID = select(_OPENINGS.c.number, _OPENINGS.c.identity).where(
+    _OPENINGS.c.identity.in_(bindparam("some", expanding=True))
+)
 _PUT_ENTRIES, _PUT_SUBJECTS, _PUT_OPENINGS = map(insert, (_ENTRIES, schema.subjects, _OPENINGS))
 
 
@@ -47,14 +50,25 @@ def state(connection: Connection, where: str, *, lock: bool = False) -> Row[Any]
     return found
 
 
+def octets(value: object) -> bytes:
+    """The bytes of a column; SQLite lets anything stand there.
+
+    Raises:
+        IntegrityError: something else does.
+    """
+    if not isinstance(value, bytes):
+        raise IntegrityError("the tables hold something else where bytes belong: they were changed")
+    return value
+
+
 def fingerprint(data: bytes) -> int:
     """The first 8 bytes of a hash as a signed number: small enough for an index, and never trusted alone."""
     return int.from_bytes(data[:8], "big", signed=True)
 
 
-def hashed(text: str | bytes) -> int:
+def hashed(text: str) -> int:
     """The fingerprint of something that is no hash yet."""
-    return fingerprint(hashlib.sha256(text.encode() if isinstance(text, str) else text).digest())
+    return fingerprint(hashlib.sha256(text.encode()).digest())
 
 
 def number(
@@ -66,20 +80,15 @@ def number(
         The numbers, and what is new with its leaf hash, in order.
     """
     leaves = [leaf_hash(one.data) for one in wanted]
-    known = _logged(connection, wanted, leaves)
-    opened = _opened(connection, wanted)
+    known = {**_logged(connection, wanted, leaves), **_said(connection, wanted)}
     numbers: list[int] = []
     fresh: list[tuple[bytes, Entry]] = []
     for one, leaf in zip(wanted, leaves, strict=True):
-        facts = _facts(one)
-        place = known.get(one.data, None if facts is None else opened.get(facts))
-        if place is None:
-            place = size + len(fresh)
-            known[one.data] = place
-            if facts is not None:
-                opened[facts] = place
+        name = one.identity or one.data
+        if name not in known:
+            known[name] = size + len(fresh)
             fresh.append((leaf, one))
-        numbers.append(place)
+        numbers.append(known[name])
     return numbers, fresh
 
 
@@ -89,28 +98,17 @@ def _logged(connection: Connection, wanted: Sequence[Entry], leaves: Sequence[by
     found: dict[bytes, int] = {}
     for some in _batches([fingerprint(leaf) for leaf in leaves]):
         for row in connection.execute(_SAME, {"some": some}):
-            if bytes(row.data) in data:
-                found.setdefault(bytes(row.data), row.number)
+            if octets(row.data) in data:
+                found.setdefault(octets(row.data), row.number)
     return found
 
 
-def _facts(entry: Entry) -> bytes | None:
-    """What a salted entry speaks of, which is the same when it is salted anew; None where nothing is."""
-    if not entry.openings:
-        return None
-    return canonical_bytes({name: one.fact for name, one in entry.openings.items()})
-
-
-def _opened(connection: Connection, wanted: Sequence[Entry]) -> dict[bytes, int]:
-    """The first numbers of entries whose salted facts are these, by the facts."""
-    facts = {one for one in map(_facts, wanted) if one is not None}
-    numbers: set[int] = set()
-    for some in _batches([hashed(one) for one in facts]):
-        numbers.update(connection.execute(_SAME_FACTS, {"some": some}).scalars())
+def _said(connection: Connection, wanted: Sequence[Entry]) -> dict[bytes, int]:
+    """The numbers of entries that say the same under other salts, by their identity."""
     found: dict[bytes, int] = {}
-    for place in sorted(numbers):
-        there = {name: one.fact for name, one in openings(connection, place).items()}
-        found.setdefault(canonical_bytes(there), place)
+    for some in _batches([one.identity for one in wanted if one.identity is not None]):
+        for row in connection.execute(_SAID, {"some": some}):
+            found[octets(row.identity)] = row.number
     return found
 
 
@@ -134,7 +132,7 @@ def put(connection: Connection, fresh: Sequence[tuple[bytes, Entry]], first: int
             "name": name,
             "salt": one.salt,
             "fact": json.dumps(one.fact),
-            "facts": hashed(_facts(entry) or b""),
+            "identity": entry.identity,
         }
         for place, (_, entry) in enumerate(fresh, first)
         for name, one in entry.openings.items()
@@ -148,10 +146,21 @@ def set_head(connection: Connection, size: int, head: bytes, signed_ms: int) -> 
     connection.execute(_SET_HEAD, {"size": size, "head": head, "signed_ms": signed_ms})
 
 
+def erase(connection: Connection, place: int, name: str | None) -> int:
+    """Forget one opening of an entry or all, and by what the entry was known; how many there were."""
+    own = _OPENINGS.c.number == place
+    gone = connection.execute(
+        delete(_OPENINGS).where(own if name is None else own & (_OPENINGS.c.name == name))
+    )
+    if gone.rowcount:
+        connection.execute(update(_OPENINGS).where(own).values(identity=None))
+    return gone.rowcount
+
+
 def openings(connection: Connection, place: int) -> dict[str, Opening]:
     """What opens the salted digests of an entry."""
     rows = connection.execute(select(_OPENINGS).where(_OPENINGS.c.number == place)).all()
-    return {row.name: Opening(bytes(row.salt), json.loads(row.fact)) for row in rows}
+    return {row.name: Opening(octets(row.salt), json.loads(row.fact)) for row in rows}
 
 
 def cosigned(connection: Connection, size: int, head: bytes) -> bytes:
@@ -159,7 +168,7 @@ def cosigned(connection: Connection, size: int, head: bytes) -> bytes:
     table = schema.cosignatures
     query = select(table.c.name, table.c.key_id, table.c.signature).where(table.c.size == size)
     rows = connection.execute(query.order_by(table.c.name, table.c.key_id)).all()
-    lines = [Signature(row.name, bytes(row.key_id), bytes(row.signature)) for row in rows]
+    lines = [Signature(row.name, octets(row.key_id), octets(row.signature)) for row in rows]
     return bytes(Note.parse(head).add(*lines))
 
 
@@ -176,6 +185,6 @@ def put_cosignatures(connection: Connection, size: int, head: bytes, lines: Sequ
         connection.execute(insert(schema.heads).values(size=size, head=head))
 
 
-def _batches(values: Sequence[int]) -> Iterator[Sequence[int]]:
+def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for at in range(0, len(values), _AT_ONCE):
         yield values[at : at + _AT_ONCE]

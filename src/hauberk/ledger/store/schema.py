@@ -59,7 +59,7 @@ openings = Table(
     Column("name", Text, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     Column("fact", Text, nullable=False),  # JSON
-    Column("facts", BigInteger, nullable=False, index=True),  # fingerprint of all facts of the entry
+    Column("identity", LargeBinary, index=True),  # what the entry says with its facts; null once one is erased
 )
 
 heads = Table(

@@ -7,7 +7,6 @@ what is obfuscated today can be reversed in ten years.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from pathlib import Path
 
 import numpy as np
@@ -89,21 +88,9 @@ class ModelKey:
         return torch.from_numpy((self.words(label, count) % np.uint64(below)).astype(np.int64))
 
     def seal(self, text: bytes) -> bytes:
-        """A FLOE message; the same text gives the same message.
-
-        Its IV and nonces follow from the text by a key of their own, so that no two texts share them.
-        """
-        with self._derived("nonces") as own:
-            stream = hashlib.shake_256(hmac.digest(own, text, "sha256"))
-        taken = 0
-
-        def random(count: int) -> bytes:
-            nonlocal taken
-            taken += count
-            return stream.digest(taken)[-count:]
-
+        """A FLOE message, a new one each time."""
         with self._derived("recovery") as key:
-            return bytes(_FLOE.seal(key, _USE, text, random=random))
+            return bytes(_FLOE.seal(key, _USE, text))
 
     def open(self, sealed: bytes) -> bytes:
         """The text of a message.

@@ -74,7 +74,7 @@ def wrong_call(what: str) -> Iterator[None]:
     except RuntimeError as error:
         if "pkcs11" in str(error).lower() and "extra" in str(error):
             raise DependencyMissing(
-                "signing with PKCS#11 needs PyKCS11", hint="pip install 'model-signing[pkcs11]'"
+                "signing with PKCS#11 needs PyKCS11", hint="pip install 'hauberk[pkcs11]'"
             ) from error
         raise ConfigError(f"{what}: {_first(error)}") from error
     except TypeError as error:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hauberk.core.errors import ConfigError
 from hauberk.protection.sign import library
@@ -19,9 +24,19 @@ class Signer(Protocol):
     def configure(self) -> Any:
         """A ``model_signing.signing.Config`` that is ready to sign."""
 
+    def finish(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        """The bundle with the certificates that the library got wrong or left out; they are not signed."""
+
+
+class _Whole:
+    """The library's bundle stays as it is."""
+
+    def finish(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        return bundle
+
 
 @dataclass(frozen=True)
-class KeySigner:
+class KeySigner(_Whole):
     """A private key in PEM, on P-256, P-384 or P-521.
 
     Args:
@@ -69,6 +84,14 @@ class CertificateSigner:
                 private_key=key, signing_certificate=certificate, certificate_chain=chain
             )
 
+    def finish(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        """Without the second copy of a certificate that has no chain."""
+        chain = bundle["verificationMaterial"]["x509CertificateChain"]
+        chain["certificates"] = [
+            {"rawBytes": raw} for raw in dict.fromkeys(one["rawBytes"] for one in chain["certificates"])
+        ]
+        return bundle
+
 
 @dataclass(frozen=True)
 class Pkcs11Signer:
@@ -93,18 +116,30 @@ class Pkcs11Signer:
     def configure(self) -> Any:
         config = library.part("signing").Config()
         with library.wrong_call("the PKCS#11 token"):
-            if self.certificate is None:
-                return config.use_pkcs11_signer(pkcs11_uri=self.uri, module_paths=self.modules)
-            return config.use_pkcs11_certificate_signer(
-                pkcs11_uri=self.uri,
-                signing_certificate=library.present(self.certificate, "certificate"),
-                certificate_chain=[library.present(one, "certificate") for one in self.chain],
-                module_paths=self.modules,
-            )
+            return config.use_pkcs11_signer(pkcs11_uri=self.uri, module_paths=self.modules)
+
+    def finish(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        """With the certificates, which the library cannot write for a token's key (as of 1.1.1)."""
+        if self.certificate is None:
+            return bundle
+        certificates = [_certificate(one) for one in (self.certificate, *self.chain)]
+        public = certificates[0].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        material = bundle["verificationMaterial"]
+        if hashlib.sha256(public).hexdigest() != material.pop("publicKey")["hint"]:
+            raise ConfigError(f"the certificate {self.certificate} is not that of the token's key")
+        raws = (base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in certificates)
+        material["x509CertificateChain"] = {"certificates": [{"rawBytes": raw} for raw in raws]}
+        return bundle
+
+
+def _certificate(path: str | Path) -> x509.Certificate:
+    data = library.present(path, "certificate").read_bytes()
+    with library.wrong_call(f"the certificate {path}"):
+        return x509.load_pem_x509_certificate(data)
 
 
 @dataclass(frozen=True)
-class SigstoreSigner:
+class SigstoreSigner(_Whole):
     """An identity that an OpenID provider vouches for; the signature is kept in a public log.
 
     Args:

@@ -70,7 +70,7 @@ def sign(package: str | Path, signer: Signer, out: str | Path, *, overwrite: boo
     encoded = provenance.encoded(document)
     if not (root / PROVENANCE).is_file() or (root / PROVENANCE).read_bytes() != encoded:
         write_atomic(root / PROVENANCE, encoded)
-    data = _signature(config, root)
+    data = _signature(signer, config, root)
     listed = read_statement(read_bundle(data, str(out)), str(out))
     after = digests(list_files(root))
     _check_still(root, listed.resources, after)
@@ -94,27 +94,15 @@ def sign(package: str | Path, signer: Signer, out: str | Path, *, overwrite: boo
     return Signed(target, len(listed.resources), evidence)
 
 
-def _signature(config: object, root: Path) -> bytes:
+def _signature(signer: Signer, config: object, root: Path) -> bytes:
     hashing = library.part("hashing").Config()
-    hashing.set_ignored_paths(
-        paths=[], ignore_git_paths=False
-    )  # by itself it leaves .git and the like unsigned
+    # by itself it leaves .git and the like unsigned
+    hashing.set_ignored_paths(paths=[], ignore_git_paths=False)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "signature"
         with library.wrong_call(f"{root} could not be signed"):
             config.set_hashing_config(hashing).sign(root, place)  # type: ignore[attr-defined]
-        return _each_once(place.read_bytes())
-
-
-def _each_once(data: bytes) -> bytes:
-    """Without the second copy of a certificate that has no chain, which the library cannot do without."""
-    bundle = json.loads(data)
-    chain = bundle["verificationMaterial"].get("x509CertificateChain")
-    if chain is None:
-        return data
-    chain["certificates"] = [
-        {"rawBytes": raw} for raw in dict.fromkeys(one["rawBytes"] for one in chain["certificates"])
-    ]
+        bundle = signer.finish(json.loads(place.read_bytes()))
     return json.dumps(bundle, separators=(",", ":")).encode()
 
 

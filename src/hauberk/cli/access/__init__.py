@@ -1,0 +1,1 @@
+"""The commands of ``hauberk access``, one a file."""

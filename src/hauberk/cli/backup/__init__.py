@@ -1,0 +1,1 @@
+"""The commands of ``hauberk backup``, one file each."""

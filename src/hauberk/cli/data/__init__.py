@@ -1,0 +1,1 @@
+"""The commands of ``hauberk data``, one file each."""

@@ -1,0 +1,1 @@
+"""People in the data: find them, treat what tells about them, ask and learn with bounded loss of privacy."""
