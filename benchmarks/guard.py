@@ -405,7 +405,8 @@ def table(results: dict[str, Any]) -> str:
     more = fast["with"] - fast["without"]
     lines += ["", f"One caller who asks singly, his memory full: a request through the application, without a "
               f"network, takes {fast['without'] * 1e6:.0f} µs with no guard and "
-              f"{fast['with'] * 1e6:.0f} µs with it ({more / fast['with']:.0%} of the request). 32 callers with new images: "
+              f"{fast['with'] * 1e6:.0f} µs with it ({more / fast['with']:.0%} of the request). "
+              "32 callers with new images: "
               f"{fast['guard alone'] * 1e6:.1f} µs a look "
               f"({fast['guard alone'] / fast['with']:.1%}).", "",
               f"Versions: hauberk {metadata.version('hauberk')}, torch {torch.__version__}; "
