@@ -7,7 +7,8 @@ What an attack needs is measured first, on each image, with no guard there; what
 to a fresh guard question by question. It is caught if the alarm comes before a tenth of what it needed (an
 attack that never got there counts as having needed its whole budget). Honest callers send 200 questions each,
 of fourteen kinds. Adaptive attackers ask a guarded model themselves, take a fresh account whenever theirs is
-blocked, and go on until they succeed or have asked ten times as much as they would have needed.
+blocked, and go on until they believe that they succeeded, or have asked ten times as much as they would have
+needed or all that the attack allows itself (5,000 or 10,000 questions).
 """
 
 from __future__ import annotations
@@ -403,8 +404,9 @@ def table(results: dict[str, Any]) -> str:
     fast = results["speed"]
     more = fast["with"] - fast["without"]
     lines += ["", f"One caller who asks singly, his memory full: a request through the application, without a "
-              f"network, takes {fast['without'] * 1e6:.0f} µs with no guard and {fast['with'] * 1e6:.0f} µs with "
-              f"it ({more / fast['with']:.0%} of the request). 32 callers with new images: "
+              f"network, takes {fast['without'] * 1e6:.0f} µs with no guard and "
+              f"{fast['with'] * 1e6:.0f} µs with it ({more / fast['with']:.0%} of the request). "
+              "32 callers with new images: "
               f"{fast['guard alone'] * 1e6:.1f} µs a look "
               f"({fast['guard alone'] / fast['with']:.1%}).", "",
               f"Versions: hauberk {metadata.version('hauberk')}, torch {torch.__version__}; "
