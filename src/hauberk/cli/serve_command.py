@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hauberk.cli import common, keys
+from hauberk.cli import callers, common, keys
 from hauberk.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hauberk.crypto.age import Identity
     from hauberk.protection.sign import SignedOnly
     from hauberk.serving.address import Address
+    from hauberk.serving.guard.guard import Guard
+    from hauberk.serving.guard.policy import GuardPolicy
     from hauberk.serving.limits import Limits
+    from hauberk.serving.metrics import Metrics
     from hauberk.serving.running import Service
     from hauberk.serving.workers import Make
 
@@ -22,8 +28,15 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command("serve", epilog="Example: hauberk serve --models digits=runs/first/hardened --port 8080")
-@click.option("--models", multiple=True, metavar="NAME=PKG",
-              help="A package or a sealed file, under the name that callers use; repeatable.")  # fmt: skip
+@click.option("--vault", "vault_folder", type=_PATH, default=None, metavar="DIR",
+              help="Serve from this vault, to callers with API keys.")  # fmt: skip
+@click.option("--models", multiple=True, metavar="NAME[=PKG]",
+              help="With --vault NAME, NAME@ALIAS or NAME@3 of it; else a package or sealed file, under the "
+              "name that callers use; repeatable.")  # fmt: skip
+@callers.caller_options
+@click.option("--guard", "guard_file", type=_PATH, default=None, metavar="FILE",
+              help="What the guard does about what it finds, TOML [default: its own policy].")  # fmt: skip
+@click.option("--no-guard", is_flag=True, help="Do not watch what callers do.")
 @click.option("--tls", type=(_PATH, _PATH), default=None, metavar="CERT KEY", help="Encrypt: TLS 1.3.")
 @click.option("--mtls", type=_PATH, default=None, metavar="CA", help="Callers must show its certificate.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
@@ -45,7 +58,12 @@ _PATH = click.Path(path_type=Path)
               help="Send traces there (OTLP), such as to http://127.0.0.1:4318/v1/traces.")  # fmt: skip
 @common.json_option
 def command(
+    vault_folder: Path | None,
     models: tuple[str, ...],
+    as_name: str | None,
+    api_key_file: Path | None,
+    guard_file: Path | None,
+    no_guard: bool,
     tls: tuple[Path, Path] | None,
     mtls: Path | None,
     host: str,
@@ -65,19 +83,34 @@ def command(
 ) -> None:
     """Serve models over the Open Inference Protocol until told to stop.
 
+    From a vault, what is in production is served to callers whom the vault knows by their API keys, and every
+    decision stands in its audit trail. Without one, anybody who reaches the server may ask: then it speaks to
+    this machine alone, or with --mtls to those who show a certificate.
+
     Prints the address when every model is loaded; the log goes to standard error, a JSON object a line.
     Stops at SIGTERM when all requests are answered; looks for other models at SIGHUP.
     """
     from hauberk.serving import logs, needs
+    from hauberk.serving.address import is_loopback
     from hauberk.serving.folders import places_of
 
     needs.check_installed()
-    places = places_of(models)
+    if vault_folder is None and (as_name or api_key_file or guard_file or no_guard):
+        raise ConfigError("who serves, and the guard of callers, belong to a vault: --vault DIR")
+    policy = None if no_guard else _policy(guard_file)
+    names = sorted(places_of(models)) if vault_folder is None else sorted(models)
+    if not names:
+        raise ConfigError("nothing to serve", hint="--models NAME, repeatable")
     readers = []
     if identities or passphrase or passphrase_file:
         readers = keys.identities_of(identities, passphrase, passphrase_file)
     limits = _limits(settings)
     address = _address(tls, mtls, host, port, plain_network)
+    if vault_folder is None and mtls is None and not plain_network and not is_loopback(host):
+        raise ConfigError(
+            f"on {host} anybody could ask: without a vault the server knows no callers",
+            hint="--vault DIR, whose API keys say who may; or --mtls CA",
+        )
 
     def make(place: Address) -> Service:
         import torch
@@ -88,18 +121,72 @@ def command(
         from hauberk.serving.tracing import Traces
 
         torch.set_num_threads(threads or max(1, _cores() // workers))
-        source = FolderSource(places, Checks(_signed(public_key, ca), readers))
         traces = None if otel is None else partial(Traces.to, otel)
-        return Service(source=source, address=place, limits=limits, poll_s=poll_s, traces=traces)
+        more: dict[str, Any] = {"address": place, "limits": limits, "poll_s": poll_s, "traces": traces}
+        if vault_folder is not None:
+            return _of_vault(vault_folder, names, readers, as_name, api_key_file, policy, more)
+        source = FolderSource(places_of(models), Checks(_signed(public_key, ca), readers))
+        return Service(source=source, **more)
 
     def listening(url: str) -> None:
         if as_json:
-            common.print_json({"url": url, "models": sorted(places)})
+            common.print_json({"url": url, "models": names})
         else:
-            click.echo(f"{url}: serving {', '.join(sorted(places))}")
+            click.echo(f"{url}: serving {', '.join(names)}")
 
     logs.write_to()
     _run(make, address, workers, listening)
+
+
+def _of_vault(
+    folder: Path,
+    names: list[str],
+    readers: list[Identity],
+    as_name: str | None,
+    api_key_file: Path | None,
+    policy: GuardPolicy | None,
+    more: Mapping[str, Any],
+) -> Service:
+    """A service on a vault of its own, open as long as the process lives."""
+    from hauberk.access import open_access
+    from hauberk.serving.running import Service
+    from hauberk.serving.vault_door import VaultDoor
+    from hauberk.serving.vault_source import IN_USE, VaultSource
+    from hauberk.vault import open_vault
+    from hauberk.vault.listing import known
+    from hauberk.vault.loading import load
+
+    vault = open_vault(folder)
+    vault.gate = ExitStack().enter_context(callers.admitted(vault, as_name, api_key_file))
+    source = VaultSource(
+        names,
+        versions=partial(known, vault),
+        load=lambda reference: load(vault, reference, readers, action="model.predict"),
+    )
+    access = open_access(vault)
+    if policy is not None:
+        more = {**more, "watch": partial(_guard, policy, bytes(vault.keys.derive(b"guard of the server")))}
+    return Service(source=source, door=lambda _metrics: VaultDoor(access, in_use=IN_USE), **more)
+
+
+def _guard(policy: GuardPolicy, key: bytes, metrics: Metrics) -> Guard:
+    from hauberk.serving.guard.alerts import CountSink, LogSink, Sinks
+    from hauberk.serving.guard.guard import Guard
+
+    return Guard(policy, key, Sinks((LogSink(), CountSink(metrics.registry))))
+
+
+def _policy(file: Path | None) -> GuardPolicy:
+    from hauberk.core.errors import DataError
+    from hauberk.core.files import read_bytes
+    from hauberk.serving.guard.policy import GuardPolicy
+
+    if file is None:
+        return GuardPolicy()
+    try:
+        return GuardPolicy.of(tomllib.loads(read_bytes(file, what="policy of the guard").decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} is not TOML: {error}") from error
 
 
 def _run(make: Make, address: Address, workers: int, listening: Callable[[str], None]) -> None:

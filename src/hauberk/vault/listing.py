@@ -31,6 +31,19 @@ class Event:
     entry: int | None
 
 
+def known(vault: Vault, model: str) -> list[Version]:
+    """All versions of a model, for a process that follows a vault; nobody is asked and no line is written.
+
+    Raises:
+        DataError: there is no such model.
+    """
+    with vault.database.read() as connection:
+        found = registry.versions(connection, model)
+    if not found:
+        raise DataError(f"the vault has no model '{model}'", hint="hauberk vault list shows all")
+    return found
+
+
 def visible(vault: Vault, model: str | None = None) -> list[Version]:
     """All versions that the caller may see, of one model or of all, by name and number.
 
