@@ -13,9 +13,9 @@ from torch import Tensor
 from hauberk.attacks.poisoning import BadNets, Poisoned, Trigger
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.datasets import Dataset
 from hauberk.evaluation.backdoor import cleansing_effect
-from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
 from hauberk.reports import render_html, render_json
 

@@ -14,8 +14,8 @@ import hauberk
 from hauberk.attacks.poisoning import BadNets, Blended, ClassFlip, CleanLabel, Poisoner, RandomFlip, WorstFlip
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.datasets import Dataset
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.poisoning import PoisoningReport, poisoning_damage
 from hauberk.models import Classifier
 from hauberk.models.training import TrainingPlan

@@ -23,7 +23,8 @@ def command(
 
     Without a key nothing of it can be verified, except that the file has the length it claims.
     """
-    from hauberk.protection.seal import Reader, inspect
+    from hauberk.crypto.age import Reader
+    from hauberk.protection.seal import inspect
     from hauberk.protection.seal.inspecting import look_inside
 
     inside = None
@@ -41,7 +42,7 @@ def command(
             "index_bytes": outside.index_bytes,
             "segment_bytes": outside.segment_bytes,
             "post_quantum": outside.post_quantum,
-            "recipients": keys.readers_json(readers),
+            "recipients": [one.to_json() for one in readers],
         }
         if inside:
             document["files"] = [{"name": name, "size_bytes": size} for name, size in inside.files]

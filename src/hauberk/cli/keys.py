@@ -5,26 +5,16 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hauberk.cli import common
 
 if TYPE_CHECKING:
-    from hauberk.crypto.age import Identity, Recipient
+    from hauberk.crypto.age import Identity, Reader, Recipient
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Reader(Protocol):
-    """Somebody for whom a model or data are sealed."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str | None: ...
 
 
 sealed_argument = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
@@ -111,7 +101,3 @@ def describe(reader: Reader) -> str:
         return "a passphrase"
     kind = {"mlkem768x25519": "hybrid", "X25519": "x25519"}.get(reader.kind, reader.kind)
     return f"{kind} sha256:{reader.fingerprint[:16]}…" if reader.fingerprint else f"{kind} (not named)"
-
-
-def readers_json(readers: Sequence[Reader]) -> list[dict[str, str | None]]:
-    return [{"kind": one.kind, "fingerprint": one.fingerprint} for one in readers]

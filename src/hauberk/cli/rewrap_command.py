@@ -66,7 +66,7 @@ def command(
                 "file": str(file),
                 "file_digest": record.result["file_digest"],
                 "new_key": done.new_key,
-                "recipients": keys.readers_json(done.readers),
+                "recipients": [one.to_json() for one in done.readers],
             }
         )
     else:

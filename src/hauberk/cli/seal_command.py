@@ -49,7 +49,7 @@ def command(
                 "size_bytes": sealed.size_bytes,
                 "model": sealed.model,
                 "package": sealed.package,
-                "recipients": keys.readers_json(sealed.readers),
+                "recipients": [one.to_json() for one in sealed.readers],
             }
         )
         return

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.settings import require_count, require_number
 from hauberk.datasets import Dataset
 from hauberk.datasets.corruptions import COMMON, CORRUPTIONS, SEVERITIES, at, corrupt, rotate_and_shift
 from hauberk.evaluation import flags
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.pictures import image_record
 from hauberk.models import Classifier

@@ -12,10 +12,10 @@ from torch import Tensor
 from hauberk.attacks import Attack
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.strike import DEFAULT_ATTACK, fallen, strikes
 from hauberk.models import Classifier

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.evaluation.cascade import Stage
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.evaluation.membership import judge_membership
 from hauberk.models import Classifier

@@ -18,6 +18,7 @@ from hauberk.compute import Workers
 from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation import flags
@@ -25,7 +26,6 @@ from hauberk.evaluation.board import AttackRow, Board, Carried, Verdict
 from hauberk.evaluation.campaign import Campaign
 from hauberk.evaluation.cascade import Stage, stages
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.journal import Journal
 from hauberk.evaluation.pieces import team
 from hauberk.evaluation.plan import Plan

@@ -16,11 +16,11 @@ from hauberk.attacks.transfer import Transfer
 from hauberk.attacks.transfer.transfer import check_recipe
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import judge, predictions
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels

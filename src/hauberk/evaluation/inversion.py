@@ -20,12 +20,12 @@ from hauberk.attacks.inference import Inversion, InversionResult
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.flags import Flag
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.pictures import image_record
 from hauberk.models import Classifier

@@ -22,13 +22,13 @@ from torch import Tensor
 from hauberk.attacks.inference import MembershipAttack, collect, paired_halves, shadow_models
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.seeds import derive_seed
 from hauberk.core.settings import require_count
 from hauberk.datasets import Dataset
 from hauberk.evaluation.chance import repeatable
 from hauberk.evaluation.flags import Flag, few_samples, randomised
-from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, probe
 from hauberk.models.training import TrainingPlan, accuracy

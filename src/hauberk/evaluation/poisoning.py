@@ -18,9 +18,9 @@ from torch import Tensor
 from hauberk.attacks.poisoning import Poisoned
 from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
-from hauberk.evaluation.intervals import wilson
 from hauberk.evaluation.judge import predictions
 from hauberk.evaluation.pictures import choose, image_record
 from hauberk.models import Classifier, create

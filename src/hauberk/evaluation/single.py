@@ -13,10 +13,10 @@ from hauberk.attacks import Attack
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.datasets import Dataset
 from hauberk.evaluation.evaluate import evaluate
-from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
 from hauberk.threats import ThreatModel
 

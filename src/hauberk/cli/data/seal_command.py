@@ -73,7 +73,7 @@ def command(
                 "size_bytes": sealed.size_bytes,
                 "files": sealed.files,
                 "folder": sealed.folder,
-                "recipients": keys.readers_json(sealed.readers),
+                "recipients": [one.to_json() for one in sealed.readers],
             }
         )
         return
@@ -93,7 +93,8 @@ def _seal_table(
     evidence: Path | None,
     as_json: bool,
 ) -> None:
-    from hauberk.privacy.stored import Reader, parquet
+    from hauberk.crypto.age import Reader
+    from hauberk.privacy.stored import parquet
     from hauberk.privacy.stored.recording import parquet_evidence
 
     everybody = keys.recipients_of(recipients)
@@ -111,7 +112,10 @@ def _seal_table(
     common.keep(record, common.evidence_folder(out, evidence), out)
     if as_json:
         listed = {
-            role.name: {"columns": list(role.columns), "recipients": keys.readers_json(people[role.name])}
+            role.name: {
+                "columns": list(role.columns),
+                "recipients": [one.to_json() for one in people[role.name]],
+            }
             for role in roles
         }
         common.print_json({"file": str(out), "file_digest": record.subject["digest"], "roles": listed})

@@ -7,9 +7,11 @@
     x25519        elliptic curves alone
     passphrase    scrypt
     wrapping      a header for recipients, a file key for an identity
+    readers       for whom a file is sealed, for records
+    payload       what follows a header in an age file: encrypted chunks that open one by one
 
-Keys and headers are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works there. The
-payload that follows a header in an age file is not read here; a sealed model has a body of its own.
+Keys, headers and payloads are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works
+there. Sealed data are whole age files; a sealed model has a body of its own behind the header.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from hauberk.crypto.age.keys import (
     write_key,
 )
 from hauberk.crypto.age.passphrase import Passphrase
+from hauberk.crypto.age.readers import Reader
 from hauberk.crypto.age.wrapping import new_file_key, unwrap, wrap
 
 __all__ = [
     "Header",
     "Identity",
     "Passphrase",
+    "Reader",
     "Recipient",
     "Stanza",
     "fingerprint",

@@ -8,6 +8,7 @@ from typing import Any
 
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
+from hauberk.core.intervals import wilson
 from hauberk.core.progress import SILENT, Progress
 from hauberk.core.settings import configure
 from hauberk.datasets import Dataset
@@ -16,7 +17,6 @@ from hauberk.evaluation.certify.propagation import BestBounds, IntervalBounds, L
 from hauberk.evaluation.certify.record import Certificate, Certifier
 from hauberk.evaluation.certify.smoothing import SmoothingVotes, accuracy_at
 from hauberk.evaluation.chance import repeatable
-from hauberk.evaluation.intervals import wilson
 from hauberk.models import Classifier
 from hauberk.models.checks import check_classifier, check_images, check_labels
 from hauberk.threats import Geometry, ThreatModel

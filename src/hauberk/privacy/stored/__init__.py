@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.privacy.stored.opening import Opened, check, open_to
 from hauberk.privacy.stored.reading import SealedReader
-from hauberk.privacy.stored.sealing import Reader, SealedData, seal
+from hauberk.privacy.stored.sealing import SealedData, seal
 
 if TYPE_CHECKING:
     from hauberk.privacy.stored.learning import SealedDataset
 
-__all__ = ["Opened", "Reader", "SealedData", "SealedDataset", "SealedReader", "check", "open_to", "seal"]
+__all__ = ["Opened", "SealedData", "SealedDataset", "SealedReader", "check", "open_to", "seal"]
 
 
 def __getattr__(name: str) -> Any:

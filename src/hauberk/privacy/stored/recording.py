@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hauberk.core.canonical import file_digest
 from hauberk.core.evidence import Evidence
-from hauberk.privacy.stored.sealing import Reader, SealedData
+from hauberk.crypto.age import Reader
+from hauberk.privacy.stored.sealing import SealedData
 
 
 def sealed_evidence(sealed: SealedData, *, duration_s: float = 0.0) -> Evidence:
@@ -19,7 +20,7 @@ def sealed_evidence(sealed: SealedData, *, duration_s: float = 0.0) -> Evidence:
     return Evidence(
         kind="sealing",
         subject={"name": sealed.path.name, "digest": file_digest(sealed.path)},
-        parameters={"step": "seal-data", "recipients": _readers(sealed.readers)},
+        parameters={"step": "seal-data", "recipients": [one.to_json() for one in sealed.readers]},
         result={"size_bytes": sealed.size_bytes, "files": sealed.files, "folder": sealed.folder},
         duration_s=duration_s,
     )
@@ -34,12 +35,11 @@ def parquet_evidence(
         subject={"name": path.name, "digest": file_digest(path)},
         parameters={
             "step": "seal-parquet",
-            "roles": {role: {"columns": columns[role], "recipients": _readers(roles[role])} for role in roles},
+            "roles": {
+                role: {"columns": columns[role], "recipients": [one.to_json() for one in roles[role]]}
+                for role in roles
+            },
         },
         result={"size_bytes": path.stat().st_size},
         duration_s=duration_s,
     )
-
-
-def _readers(readers: Sequence[Reader]) -> list[dict[str, str | None]]:
-    return [{"kind": one.kind, "fingerprint": one.fingerprint} for one in readers]

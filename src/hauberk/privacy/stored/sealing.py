@@ -11,30 +11,12 @@ from hauberk.core.errors import ConfigError
 from hauberk.core.files import file_aside, machine_errors, refuse_overwrite
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
-from hauberk.crypto.age.passphrase import KIND as PASSPHRASE
 from hauberk.crypto.age.payload import CHUNK_BYTES, NONCE_BYTES, TAG_BYTES, TEXT_BYTES, Payload
+from hauberk.crypto.age.readers import Reader
 from hauberk.crypto.age.wrapping import check_recipients
 from hauberk.crypto.secret import Random
 from hauberk.privacy.stored.folder import MARK_BYTES, check_unchanged, is_folder, open_ordinary, pack
 from hauberk.privacy.stored.reading import RUN
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Somebody for whom a file is sealed.
-
-    Args:
-        kind: ``mlkem768x25519``, ``X25519`` or ``scrypt``.
-        fingerprint: SHA-256 of the public key as it is written, in hex; None for a passphrase.
-    """
-
-    kind: str
-    fingerprint: str | None
-
-    @classmethod
-    def of(cls, recipient: age.Recipient) -> Reader:
-        known = recipient.kind != PASSPHRASE
-        return cls(recipient.kind, age.fingerprint(recipient).hex() if known else None)
 
 
 @dataclass(frozen=True)

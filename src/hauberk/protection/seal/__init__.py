@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from hauberk.protection.seal.models import open_model, open_tensor, open_tensors
     from hauberk.protection.seal.opening import Opened, check, extract
     from hauberk.protection.seal.rewrapping import Rewrapped, reseal, rewrap
-    from hauberk.protection.seal.sealing import Reader, Sealed, seal
+    from hauberk.protection.seal.sealing import Sealed, seal
 
 _WHERE = {
     "Opened": "opening",
     "Outside": "inspecting",
-    "Reader": "sealing",
     "Rewrapped": "rewrapping",
     "Sealed": "sealing",
     "check": "opening",
@@ -40,7 +39,6 @@ _WHERE = {
 __all__ = [
     "Opened",
     "Outside",
-    "Reader",
     "Rewrapped",
     "Sealed",
     "check",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hauberk.core.canonical import file_digest
 from hauberk.core.evidence import Evidence
 from hauberk.protection.seal.rewrapping import Rewrapped
-from hauberk.protection.seal.sealing import Reader, Sealed
+from hauberk.protection.seal.sealing import Sealed
 
 
 def sealed_evidence(sealed: Sealed, *, duration_s: float = 0.0) -> Evidence:
@@ -21,7 +19,7 @@ def sealed_evidence(sealed: Sealed, *, duration_s: float = 0.0) -> Evidence:
         inputs={"package": {"digest": sealed.package}},
         parameters={
             "step": "seal",
-            "recipients": _readers(sealed.readers),
+            "recipients": [one.to_json() for one in sealed.readers],
             "segment_bytes": sealed.segment_bytes,
         },
         result={
@@ -43,13 +41,9 @@ def rewrapped_evidence(rewrapped: Rewrapped, before: str, *, duration_s: float =
         inputs={"package": {"digest": rewrapped.package}, "sealed": {"digest": before}},
         parameters={
             "step": "reseal" if rewrapped.new_key else "rewrap",
-            "recipients": _readers(rewrapped.readers),
+            "recipients": [one.to_json() for one in rewrapped.readers],
         },
         result={"file_digest": file_digest(rewrapped.path), "size_bytes": rewrapped.size_bytes},
         parents=(rewrapped.last_evidence,) if rewrapped.last_evidence else (),
         duration_s=duration_s,
     )
-
-
-def _readers(readers: Sequence[Reader]) -> list[dict[str, str | None]]:
-    return [{"kind": one.kind, "fingerprint": one.fingerprint} for one in readers]

@@ -19,6 +19,7 @@ from hauberk.core.files import file_aside
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
 from hauberk.crypto.age.passphrase import KIND as PASSPHRASE
+from hauberk.crypto.age.readers import Reader
 from hauberk.crypto.age.wrapping import check_kinds, check_recipients
 from hauberk.crypto.secret import Random
 from hauberk.protection.seal import recipients as lists
@@ -26,7 +27,7 @@ from hauberk.protection.seal.container import SealedFile, Unlocked
 from hauberk.protection.seal.layout import Piece
 from hauberk.protection.seal.opening import manifest_of
 from hauberk.protection.seal.package import write_exactly
-from hauberk.protection.seal.sealing import Content, Reader, check_settings, write, write_header
+from hauberk.protection.seal.sealing import Content, check_settings, write, write_header
 
 _COPY_BYTES = 4 << 20
 

@@ -17,6 +17,7 @@ from hauberk.core.manifest import WEIGHTS
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
 from hauberk.crypto.age.passphrase import KIND as PASSPHRASE
+from hauberk.crypto.age.readers import Reader
 from hauberk.crypto.age.wrapping import check_recipients
 from hauberk.crypto.floe import HEADER_BYTES, Encryption
 from hauberk.crypto.secret import Random, Secret
@@ -42,24 +43,6 @@ from hauberk.protection.seal.weights import WeightsHeader
 THREADS = 2
 Fill = Callable[[list[Piece], memoryview], None]
 """Puts the text of consecutive pieces into memory."""
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Somebody for whom a file is sealed.
-
-    Args:
-        kind: ``mlkem768x25519``, ``X25519`` or ``scrypt``.
-        fingerprint: SHA-256 of the public key as it is written, in hex; None for a passphrase.
-    """
-
-    kind: str
-    fingerprint: str | None
-
-    @classmethod
-    def of(cls, recipient: age.Recipient) -> Reader:
-        known = recipient.kind != PASSPHRASE
-        return cls(recipient.kind, age.fingerprint(recipient).hex() if known else None)
 
 
 @dataclass(frozen=True)
