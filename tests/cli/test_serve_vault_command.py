@@ -79,8 +79,9 @@ def test_a_vault_is_served_to_those_it_knows(
 def test_strangers_are_kept_out_without_a_vault(
     hauberk_command: Call, tmp_path: Path, plain_package: Path
 ) -> None:
+    tls = (tmp_path / "server.crt", tmp_path / "server.key")
     for words, says in (
-        (("--models", f"net={plain_package}", "--host", "0.0.0.0", "--plain-network"), "anybody could ask"),
+        (("--models", f"net={plain_package}", "--host", "0.0.0.0", "--tls", *tls), "anybody could ask"),
         (("--models", f"net={plain_package}", "--as", "owner"), "belong to a vault"),
         (("--vault", tmp_path / "none", "--models", "net"), "no vault"),
         ((), "nothing to serve"),
