@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hauberk.access import passwords, schema, totp
 from hauberk.access.changes import changing, identity_row
+from hauberk.access.sessions import end_of
 from hauberk.access.words import is_name
 from hauberk.core.clock import Clock, now
 from hauberk.core.database import Database
@@ -65,7 +66,7 @@ class Accounts:
                         keeper.seal(_factor_place(_NOBODY), random(totp.SECRET_BYTES)))  # fmt: skip
 
     def set_password(self, name: str, password: str) -> None:
-        """A first or a new password.
+        """A first or a new password, which ends the person's sessions.
 
         Raises:
             ConfigError: no such person, or too short or long a password.
@@ -80,9 +81,10 @@ class Accounts:
                 )
             connection.execute(delete(schema.passwords).where(schema.passwords.c.identity == name))
             connection.execute(insert(schema.passwords).values(identity=name, sealed=sealed))
+            end_of(connection, name)
 
     def enrol(self, name: str) -> Enrolment:
-        """A second factor, in place of an earlier one.
+        """A second factor, in place of an earlier one; ends the person's sessions.
 
         Raises:
             ConfigError: no such person.
@@ -97,16 +99,21 @@ class Accounts:
             connection.execute(insert(schema.factors).values(identity=name, sealed=sealed, last_step=-1))
             rows = [{"identity": name, "digest": _recovery_digest(name, one)} for one in codes]
             connection.execute(insert(schema.recovery), rows)
+            end_of(connection, name)
         return Enrolment(totp.address(secret, name), codes)
 
     def drop_factor(self, name: str) -> None:
-        """No second factor any more."""
+        """No second factor any more; ends the person's sessions."""
         with changing(self._database) as connection:
             identity_row(connection, name)
             _forget(connection, name)
+            end_of(connection, name)
 
-    def check(self, name: str, password: str, code: str | None) -> bool:
+    def check(self, name: str, password: str, code: str | None, *, both: bool = False) -> bool:
         """Whether all of it is right; a right code is used up.
+
+        Args:
+            both: whoever has no second factor is refused as if something were wrong.
 
         Cost: the same whatever is wrong, also the name: one password hash.
         """
@@ -126,7 +133,7 @@ class Accounts:
             secret, code or "", self._clock().timestamp(), after=row.last_step if row and has_factor else -1
         )
         if not has_factor:
-            return right
+            return right and not both
         return right and code is not None and self._use(name, step, code)
 
     def _use(self, name: str, step: int | None, code: str) -> bool:

@@ -119,9 +119,18 @@ class Access:
         return Caller(record.identity, f"key {given.id}", given.id)
 
     def by_password(
-        self, name: str, password: str, code: str | None = None, where: Circumstances = HERE
+        self,
+        name: str,
+        password: str,
+        code: str | None = None,
+        where: Circumstances = HERE,
+        *,
+        both: bool = False,
     ) -> Caller:
         """Whoever has a password, and a code where a second factor was set up; for the console.
+
+        Args:
+            both: whoever has no second factor is refused too.
 
         Raises:
             AccessDenied: one of the three is wrong, or there were too many attempts; never which.
@@ -133,11 +142,26 @@ class Access:
             raise self._turned_away(
                 "", "password", where, "too many attempts", hint=f"wait {waits_ms / 1000:.0f} s"
             )
-        if not self.accounts.check(name, password, code):
+        if not self.accounts.check(name, password, code, both=both):
             raise self._turned_away("", "password", where, _PASSWORD)
         with self.database.write() as connection:
             self._throttle.passed(connection, own, (address,))
         return Caller(name, "password and code" if code else "password")
+
+    def signed_in(self, caller: Caller, where: Circumstances = HERE) -> Line:
+        """The line that says that somebody was recognised and let in; requests by key need none of their own.
+
+        Raises:
+            TrailUnavailable: it could not be written, so he is not.
+        """
+        present, answer = self._now_ms(), Verdict(True, (caller.how,))
+        line = self._trail.write(
+            lambda _connection, _epoch, number: self._line(
+                number, present, caller.name, caller.how, Question(ENTER), answer, where
+            )
+        )
+        self._published(line)
+        return line
 
     def by_token(self, token: str, verifier: TokenVerifier, where: Circumstances = HERE) -> Caller:
         """Whoever is linked to the subject of a valid token; raises as ``by_key``."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hauberk.access import schema
 from hauberk.access.changes import changing, identity_row, milliseconds
+from hauberk.access.sessions import end_of
 from hauberk.access.words import check_name
 from hauberk.core.clock import Clock, now
 from hauberk.core.database import Database
@@ -59,7 +60,7 @@ def add(
 
 
 def set_disabled(database: Database, name: str, disabled: bool) -> None:
-    """Let nobody in under this name, or again; its keys and grants stay as they are.
+    """Let nobody in under this name, or again; its keys and grants stay as they are, its sessions end.
 
     An identity is never removed: the trail names it, and a new one of the same name would be taken for it.
 
@@ -71,6 +72,7 @@ def set_disabled(database: Database, name: str, disabled: bool) -> None:
         connection.execute(
             update(schema.identities).where(schema.identities.c.name == name).values(disabled=disabled)
         )
+        end_of(connection, name)
 
 
 def link(database: Database, name: str, authority: str, subject: str) -> None:

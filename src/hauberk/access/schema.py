@@ -11,6 +11,7 @@ access_roles        roles of the user's own; the built-in ones stand in the code
 access_rules        what such a role permits or forbids
 access_grants       roles and actions that identities were granted or denied
 access_failures     failed attempts to enter, by identity and by address
+access_sessions     who is signed in to the console, by a digest of the cookie
 access_trail        the lines of the audit trail
 access_batches      which lines the ledger covers
 
@@ -120,6 +121,17 @@ failures = Table(
     Column("failed", Integer, nullable=False),
     Column("last_ms", BigInteger, nullable=False, index=True),
     Column("until_ms", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "access_sessions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("identity", ForeignKey(identities.c.name), nullable=False, index=True),
+    Column("how", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
 )
 
 trail = Table(

@@ -27,7 +27,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0002"
+VERSION = "0003"
 """The migration that leads to these tables."""
 
 VERSION_TABLE = "vault_schema"

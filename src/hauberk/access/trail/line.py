@@ -28,7 +28,7 @@ class Line:
         who: the identity, "owner", or nothing where nobody was recognised.
         how: by what he was recognised, such as "key 0Ab…".
         source: the address that he asked from, or nothing.
-        action: one of ``words.ACTIONS``, or "enter" for an attempt that failed.
+        action: one of ``words.ACTIONS``, or "enter" for who signed in, or could not.
         model: its name, or nothing.
         version: the names of the version, with spaces between them, or nothing.
         detail: what exactly was to be done, in the words of the command.

@@ -1,6 +1,6 @@
 """The trail for other tools: OCSF, the Open Cybersecurity Schema Framework, one JSON object a line.
 
-A decision is an event of class API Activity (6003), an attempt to enter that failed one of class Authentication
+A decision is an event of class API Activity (6003), signing in, or failing to, one of class Authentication
 (3002). What OCSF has no word for stands under ``unmapped``.
 
 Source: https://schema.ocsf.io, version 1.3.0.
