@@ -95,6 +95,16 @@ def test_one_process_from_start_to_end(plain_package: Path, tmp_path: Path) -> N
     assert events(tmp_path) == ["model-served", "listening", "model-revoked", "stopping", "stopped"]
 
 
+def test_who_only_starts_processes_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, hauberk.cli.serve_command, hauberk.serving.workers\n"
+        "from hauberk.serving import address, folders, guard, limits, logs, needs\n"
+        "from hauberk.serving.guard.policy import GuardPolicy\n"
+        "print([one for one in ('torch', 'prometheus_client', 'starlette', 'uvicorn') if one in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
 def test_several_processes_share_port_and_figures(plain_package: Path, tmp_path: Path) -> None:
     with command(tmp_path, "--models", f"net={plain_package}", "--workers", 2) as (process, url):
         eventually(lambda: figure(url, "hauberk_ready") == 2)

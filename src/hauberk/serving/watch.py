@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from hauberk.serving.protocol import Answer, Floats
-from hauberk.serving.rack import Entry
+if TYPE_CHECKING:
+    from hauberk.serving.protocol import Answer, Floats
+    from hauberk.serving.rack import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,23 @@ class Watch(Protocol):
         """Take note of a question and its answer; says how to answer it."""
 
 
+class Memory(Protocol):
+    """What a watch remembers beyond its process. Called on the loop; waits for the disk beside it."""
+
+    async def begin(self) -> None:
+        """Before the first request.
+
+        Raises:
+            HauberkError: what was kept cannot be read.
+        """
+
+    async def turn(self) -> None:
+        """About once a second; tells what goes wrong, and raises nothing."""
+
+    async def end(self) -> None:
+        """After the last request."""
+
+
 class NoWatch:
     """Looks away."""
 
@@ -49,3 +67,11 @@ class NoWatch:
 
     def look(self, caller: str, entry: Entry, rows: Floats, answer: Answer) -> Treatment:
         return AS_IT_IS
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A watch, and its memory where it has one."""
+
+    watch: Watch = field(default_factory=NoWatch)
+    memory: Memory | None = None
