@@ -445,7 +445,7 @@ def main() -> None:
     with torch.no_grad():
         sample = known.numpy(), model(known).numpy()
     engine = Engine(model, 64)
-    entry = SimpleNamespace(digest="model", engine=engine)
+    entry = SimpleNamespace(name="net", digest="model", engine=engine)
     if args.recordings is not None:
         args.recordings.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"settings": {"linf": LINF, "l2": EUCLID, "images": args.images}}

@@ -19,21 +19,24 @@ REQUIRED = {
     6003: {"activity_id", "actor", "api", "category_uid", "class_uid", "metadata", "severity_id",
            "src_endpoint", "time", "type_uid"},
     3002: {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"},
+    2004: {"activity_id", "category_uid", "class_uid", "finding_info", "metadata", "severity_id", "time", "type_uid"},
 }  # fmt: skip
-ACTIVITIES = {6003: {0, 1, 2, 3, 4, 99}, 3002: {0, 1, 2, 3, 4, 5, 6, 99}}
+ACTIVITIES = {6003: {0, 1, 2, 3, 4, 99}, 3002: {0, 1, 2, 3, 4, 5, 6, 99}, 2004: {0, 1, 2, 3, 99}}
+CLASSES = {"enter": 3002, "alert": 2004}
 
 
-@pytest.mark.parametrize("action", [*ACTIONS, "enter"])
+@pytest.mark.parametrize("action", [*ACTIONS, "enter", "alert"])
 @pytest.mark.parametrize("allowed", [True, False])
 def test_each_line_is_an_event_that_the_schema_knows(action: str, allowed: bool) -> None:
     found = json.loads(json.dumps(event(replace(LINE, action=action, allowed=allowed))))
     uid = found["class_uid"]
-    assert uid == (3002 if action == "enter" else 6003)
+    assert uid == CLASSES.get(action, 6003)
     assert found["category_uid"] == uid // 1000
     assert REQUIRED[uid] <= found.keys()
     assert found["activity_id"] in ACTIVITIES[uid]
     assert found["type_uid"] == uid * 100 + found["activity_id"]
-    assert (found["status_id"], found["action_id"]) == ((1, 1) if allowed else (2, 2))
+    assert found["action_id"] == (1 if allowed else 2)
+    assert found["status_id"] == (1 if allowed or action == "alert" else 2)  # of a finding: new
     assert {"version", "product"} <= found["metadata"].keys()
     assert found["time"] == LINE.time_ms
 

@@ -50,8 +50,9 @@ def command(folder: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen
         process.stdout.close()
 
 
-def get(url: str, context: ssl.SSLContext | None = None) -> str:
-    with urllib.request.urlopen(url, timeout=20, context=context) as answer:
+def get(url: str, context: ssl.SSLContext | None = None, *, headers: dict[str, str] | None = None) -> str:
+    asked = urllib.request.Request(url, headers=headers or {})
+    with urllib.request.urlopen(asked, timeout=20, context=context) as answer:
         return answer.read().decode()
 
 

@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
+from served_vaults import ask, house_with
 from test_serve_command import command, eventually
 from transcripts import Call
 
 from hauberk.access import check_trail
 from hauberk.vault import open_vault
 
-ZEROS = {"inputs": [{"name": "input", "shape": [1, 1, 8, 8], "datatype": "FP32", "data": [0.0] * 64}]}
-
-
-def ask(url: str, key: str | None = None, model: str = "digits") -> tuple[int, dict[str, Any]]:
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    body = json.dumps(ZEROS).encode()
-    request = urllib.request.Request(f"{url}/v2/models/{model}/infer", data=body, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
 
 def test_a_vault_is_served_to_those_it_knows(
     hauberk_command: Call, tmp_path: Path, plain_package: Path
 ) -> None:
-    house = tmp_path / "house"
-    owner = ("--vault", house, "--as", "owner")
-
-    def done(*words: object) -> str:
-        code, out, err = hauberk_command(*words)
-        assert code == 0, err
-        return out
-
-    done("vault", "init", "--vault", house)
-    done("vault", "push", plain_package, "digits", *owner)
-    done("vault", "promote", "digits@1", "--to", "production", *owner)
-    for name in ("ward", "guest"):
-        done("access", "user", "add", name, *owner)
-        done("access", "key", "new", name, "--out", tmp_path / f"{name}.key", *owner)
-    done("access", "grant", "predictor", "--to", "ward", "--on", "digits", *owner)
-    ward, guest = ((tmp_path / f"{name}.key").read_text().strip() for name in ("ward", "guest"))
+    house = house_with(hauberk_command, tmp_path, plain_package)
+    done, owner = house.done, house.owner
+    ward, guest = house.caller("ward"), house.caller("guest")
+    done("access", "grant", "predictor", "--to", "ward", "--on", "digits")
     with command(tmp_path, *owner, "--models", "digits", "--poll", "0.2") as (_process, url):
         status, found = ask(url, ward)
         assert status == 200, found
@@ -58,18 +31,18 @@ def test_a_vault_is_served_to_those_it_knows(
         status, refused = ask(url, guest)
         assert (status, refused["type"]) == (403, "urn:hauberk:problem:refused")
         assert ask(url, ward, "other")[0] in (403, 404)
-        done("access", "revoke", "predictor", "--from", "ward", "--on", "digits", *owner)
+        done("access", "revoke", "predictor", "--from", "ward", "--on", "digits")
         assert ask(url, ward)[0] == 403  # at once, in another process
-        done("access", "grant", "predictor", "--to", "ward", "--on", "digits", *owner)
+        done("access", "grant", "predictor", "--to", "ward", "--on", "digits")
         assert ask(url, ward)[0] == 200
-        done("vault", "revoke", "digits@1", "--reason", "leaks", *owner)
+        done("vault", "revoke", "digits@1", "--reason", "leaks")
         eventually(lambda: ask(url, ward)[0] == 410)
     log = (tmp_path / "log").read_text()
     assert ward not in log
     assert guest not in log
-    with open_vault(house) as vault:
+    with open_vault(house.path) as vault:
         check_trail(vault)
-    lines = json.loads(done("access", "log", "--json", *owner))
+    lines = json.loads(done("access", "log", "--json"))
     text = json.dumps(lines)
     assert "model.predict" in text
     assert "guest" in text

@@ -59,6 +59,7 @@ _VERBS = {
     "Serve": {
         "serve": "answer predictions over HTTP",
         "top": "watch a prediction server in the terminal",
+        "guard": "see what the guard of callers found, and forgive",
     },
     "People in data": {
         "data": "find and treat what data tells about people",

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from hauberk.crypto.age import Identity
     from hauberk.protection.sign import SignedOnly
     from hauberk.serving.address import Address
-    from hauberk.serving.guard.guard import Guard
     from hauberk.serving.guard.policy import GuardPolicy
     from hauberk.serving.limits import Limits
-    from hauberk.serving.metrics import Metrics
     from hauberk.serving.running import Service
     from hauberk.serving.workers import Make
 
@@ -151,6 +149,7 @@ def _of_vault(
     from hauberk.access import open_access
     from hauberk.serving.running import Service
     from hauberk.serving.vault_door import VaultDoor
+    from hauberk.serving.vault_guard import guarded
     from hauberk.serving.vault_source import IN_USE, VaultSource
     from hauberk.vault import open_vault
     from hauberk.vault.listing import known
@@ -165,15 +164,8 @@ def _of_vault(
     )
     access = open_access(vault)
     if policy is not None:
-        more = {**more, "watch": partial(_guard, policy, bytes(vault.keys.derive(b"guard of the server")))}
+        more = {**more, "watch": partial(guarded, vault, access, policy)}
     return Service(source=source, door=lambda _metrics: VaultDoor(access, in_use=IN_USE), **more)
-
-
-def _guard(policy: GuardPolicy, key: bytes, metrics: Metrics) -> Guard:
-    from hauberk.serving.guard.alerts import CountSink, LogSink, Sinks
-    from hauberk.serving.guard.guard import Guard
-
-    return Guard(policy, key, Sinks((LogSink(), CountSink(metrics.registry))))
 
 
 def _policy(file: Path | None) -> GuardPolicy:

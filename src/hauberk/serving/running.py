@@ -28,9 +28,9 @@ from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import Source
 from hauberk.serving.rack import Rack
 from hauberk.serving.tracing import Traces
-from hauberk.serving.watch import NoWatch, Watch
+from hauberk.serving.watch import Memory, Watched
 
-_TURN_S = 1.0  # how often the figures that are no counters are taken
+_TURN_S = 1.0  # how often the figures that are no counters are taken, and the watch tells its other workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Service:
     address: Address
     limits: Limits = field(default_factory=Limits)
     door: Callable[[Metrics], Door] = lambda _metrics: OpenDoor()
-    watch: Callable[[Metrics], Watch] = lambda _metrics: NoWatch()
+    watch: Callable[[Metrics], Watched] = lambda _metrics: Watched()
     poll_s: float = 2.0
     served: Served | None = None
     traces: Callable[[], Traces] | None = None
@@ -87,9 +87,11 @@ async def serve(
         keeper = Keeper(rack, service.source, limits, metrics, served=service.served)
         tls = None if service.address.tls is None else service.address.tls.context()
         await keeper.begin()
-        door, watch = service.door(metrics), service.watch(metrics)
+        door, watched = service.door(metrics), service.watch(metrics)
+        if watched.memory is not None:
+            await watched.memory.begin()
         traces = None if service.traces is None else stack.enter_context(contextlib.closing(service.traces()))
-        app = App(rack, door, watch, limits, metrics, tls=tls is not None, traces=traces)
+        app = App(rack, door, watched.watch, limits, metrics, tls=tls is not None, traces=traces)
         listener = Listener(app, limits, metrics)
         with _signals(stop, renew):
             await listener.open(bound, tls)
@@ -98,6 +100,8 @@ async def serve(
                 asyncio.create_task(_looking(keeper, service.poll_s, renew)),
                 asyncio.create_task(_observing(metrics, rack, listener)),
             ]
+            if watched.memory is not None:
+                turns.append(asyncio.create_task(_remembering(watched.memory)))
             tell("listening", url=service.address.url(bound))
             listening()
             await stop.wait()
@@ -108,6 +112,8 @@ async def serve(
             for turn in turns:
                 turn.cancel()
             left = await listener.close(limits.grace_s)
+            if watched.memory is not None:
+                await watched.memory.end()
             tell("stopped", level=logging.WARNING if left else logging.INFO, cut_off=left)
 
 
@@ -166,3 +172,9 @@ async def _observing(metrics: Metrics, rack: Rack, listener: Listener) -> None:
     while True:
         metrics.observe(rack.models(), len(listener.connections), rack.ready)
         await asyncio.sleep(_TURN_S)
+
+
+async def _remembering(memory: Memory) -> None:
+    while True:
+        await asyncio.sleep(_TURN_S)
+        await asyncio.shield(memory.turn())  # one that is under way is finished; the end waits for it

@@ -13,7 +13,7 @@ from desks import SHAPE, Desk, Linear
 @pytest.fixture
 def entry() -> Any:
     engine = SimpleNamespace(input_shape=SHAPE, labels=tuple("0123456789"), bounds=lambda: (0.0, 1.0))
-    return SimpleNamespace(digest="sha256:model", engine=engine)
+    return SimpleNamespace(name="net", digest="sha256:model", engine=engine)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The trail for other tools: OCSF, the Open Cybersecurity Schema Framework, one JSON object a line.
 
 A decision is an event of class API Activity (6003), signing in, or failing to, one of class Authentication
-(3002). What OCSF has no word for stands under ``unmapped``.
+(3002), and what a server's guard found about a caller one of class Detection Finding (2004). What OCSF has no
+word for stands under ``unmapped``.
 
 Source: https://schema.ocsf.io, version 1.3.0.
 """
@@ -15,6 +16,7 @@ from hauberk.access.trail.line import Line
 
 VERSION = "1.3.0"
 ENTER = "enter"
+ALERT = "alert"
 
 _CREATE, _READ, _UPDATE, _DELETE, _OTHER = 1, 2, 3, 4, 99
 _ACTIVITIES = {
@@ -34,6 +36,7 @@ _ACTIVITIES = {
 }
 _NAMES = {_CREATE: "Create", _READ: "Read", _UPDATE: "Update", _DELETE: "Delete", _OTHER: "Other"}
 _LOGON = 1
+_NEW, _MEDIUM = 1, 3
 
 
 def event(line: Line) -> dict[str, Any]:
@@ -58,7 +61,8 @@ def event(line: Line) -> dict[str, Any]:
         "action": "Allowed" if line.allowed else "Denied",
         "unmapped": {"recognised_by": line.how, "detail": line.detail},
     }
-    return {**shared, **(_entering(line) if line.action == ENTER else _asking(line))}
+    told = {ENTER: _entering, ALERT: _finding}.get(line.action, _asking)
+    return {**shared, **told(line)}
 
 
 def _entering(line: Line) -> dict[str, Any]:
@@ -71,6 +75,24 @@ def _entering(line: Line) -> dict[str, Any]:
         "activity_name": "Logon",
         "type_uid": 3002 * 100 + _LOGON,
         "user": {"name": line.who or "unknown"},
+    }
+
+
+def _finding(line: Line) -> dict[str, Any]:
+    return {
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": 2004,
+        "class_name": "Detection Finding",
+        "activity_id": _CREATE,
+        "activity_name": _NAMES[_CREATE],
+        "type_uid": 2004 * 100 + _CREATE,
+        "severity_id": _MEDIUM,
+        "status_id": _NEW,
+        "status": "New",
+        "finding_info": {"uid": line.request, "title": line.detail},
+        **({"actor": {"user": {"name": line.who}}} if line.who else {}),
+        **({"resources": [{"name": line.model, "type": "model"}]} if line.model else {}),
     }
 
 

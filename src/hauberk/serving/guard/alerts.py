@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,8 +10,9 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry, Counter
 
 from hauberk.serving.guard.policy import Action, Finding
+from hauberk.serving.logs import tell
 
-_log = logging.getLogger("hauberk.serving.guard")
+_LOGGED = ("finding", "action", "name", "model", "score", "looks", "reason", "facts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Alert:
 
     Args:
         caller: None where it is about a model's traffic as a whole.
+        name: what the model is called here.
         model: the package's digest.
         at: RFC 3339.
         score: nats of evidence, or what ``reason`` says.
@@ -31,6 +32,7 @@ class Alert:
     finding: Finding
     action: Action
     caller: str | None
+    name: str
     model: str
     at: str
     score: float
@@ -49,10 +51,21 @@ class AlertSink(Protocol):
 
 
 class LogSink:
-    """Writes alerts to the log, one JSON line each."""
+    """Writes alerts to the log, one line each; about whom they are is for the trail to say."""
 
     def alert(self, alert: Alert) -> None:
-        _log.warning("%s", json.dumps(alert.to_json(), ensure_ascii=False))
+        told = alert.to_json()
+        tell("guard-alert", level=logging.WARNING, **{name: told[name] for name in _LOGGED})
+
+
+class ListSink:
+    """Keeps alerts until somebody takes them."""
+
+    def __init__(self, found: list[Alert]) -> None:
+        self._found = found
+
+    def alert(self, alert: Alert) -> None:
+        self._found.append(alert)
 
 
 class CountSink:

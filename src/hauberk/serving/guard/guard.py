@@ -43,6 +43,7 @@ class Verdict:
 class Model:
     """What the guard knows of one model."""
 
+    name: str
     prints: Prints
     usual: Usual
     wanted: list[Place] = field(default_factory=list)
@@ -172,7 +173,7 @@ class Guard:
             if usual is None:
                 usual = Usual(prints.cells, int(np.prod(shape)), len(entry.engine.labels))
             wanted = self.wanted.pop(entry.digest, [])
-            model = self.models[entry.digest] = Model(prints, usual, wanted)
+            model = self.models[entry.digest] = Model(entry.name, prints, usual, wanted)
         return model
 
     def _new(self, name: tuple[str, str], entry: Entry) -> Caller:
@@ -303,6 +304,7 @@ class Guard:
                 finding=finding,
                 action=self.policy.action(finding),
                 caller=caller,
+                name=self.models[digest].name,
                 model=digest,
                 at=wall.timestamp(self._clock),
                 score=round(float(score), 3),

@@ -4,7 +4,8 @@ Verdicts and the places of searches are news: every worker writes its own and re
 is remembered of callers is kept by whoever saw them last. A caller whose questions go to several workers is
 judged by each of them on its share, until one of them finds him; the others act on it at their next ``sync``.
 
-What lies here are prints and counts, never an input.
+Who serves on an event loop lets a thread wait for the database: ``news`` and ``hear``, and ``changes``, touch
+the guard and are quick; ``exchange`` and ``write`` touch only the database.
 """
 
 from __future__ import annotations
@@ -12,59 +13,67 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from hauberk.core.database import Database
 from hauberk.core.errors import IntegrityError
+from hauberk.serving.guard import alert_table, tables
+from hauberk.serving.guard.alerts import Alert
 from hauberk.serving.guard.guard import Caller, Guard, Verdict
+from hauberk.serving.guard.lifting import FOR_EVER, KEPT_S, LIFT, PLACE, VERDICT, forget
 from hauberk.serving.guard.memory import Memory, Place
 from hauberk.serving.guard.policy import Action
 from hauberk.serving.guard.usual import Usual
 
-_TABLES = MetaData()
-_NEWS = Table(
-    "guard_news", _TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("worker", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("subject", Text, nullable=False),  # a caller, or a model's digest
-    Column("until", Float, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-)  # fmt: skip
-_CALLERS = Table(
-    "guard_callers", _TABLES,
-    Column("caller", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-)  # fmt: skip
-_MODELS = Table(
-    "guard_models", _TABLES,
-    Column("model", Text, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-)  # fmt: skip
-_VERDICT, _PLACE, _LIFT = "verdict", "place", "lift"
-_FOR_EVER = 1e300  # PostgreSQL and JSON both know it, which is not so of infinity
-_PLACE_S = 7 * 86_400.0
+_FORGOTTEN_S = 90 * 86_400.0  # a caller who has not asked for so long
+_State = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class News:
+    """What one worker has to tell the others, and people."""
+
+    verdicts: Sequence[tuple[str, Verdict]]
+    places: Sequence[tuple[str, Place]]
+    lifted: Sequence[str]
+    alerts: Sequence[Alert]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a worker has learnt of callers and models, as arrays and JSON that nobody changes any more."""
+
+    names: frozenset[tuple[str, str]]
+    callers: Sequence[tuple[str, str, _State]]
+    models: Sequence[tuple[str, _State]]
 
 
 class GuardStore:
     """Keeps a guard's memory in tables of a database, which are made where they are not there.
 
     Args:
+        alerts: those that the guard has told since the last time; taken out and kept in the table.
         worker: this process's name among those that share the database; None draws one.
     """
 
-    def __init__(self, database: Database, guard: Guard, *, worker: str | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        guard: Guard,
+        *,
+        alerts: list[Alert] | None = None,
+        worker: str | None = None,
+    ) -> None:
         self._database, self._guard = database, guard
+        self._alerts = [] if alerts is None else alerts
         self._worker = worker or secrets.token_hex(8)
         self._read = 0
-        with database.write() as connection:
-            _TABLES.create_all(connection)
+        tables.make(database)
 
     def load(self) -> None:
         """Remember what was kept: at the start.
@@ -72,10 +81,10 @@ class GuardStore:
         Raises:
             IntegrityError: something there was not written by this version of the guard.
         """
-        guard = self._guard
+        guard, kept = self._guard, tables.callers
         with self._database.read() as connection:
-            models = connection.execute(select(_MODELS.c.model, _MODELS.c.body)).all()
-            newest = select(_CALLERS).order_by(_CALLERS.c.at.desc()).limit(guard.policy.callers)
+            models = connection.execute(select(tables.models.c.model, tables.models.c.body)).all()
+            newest = select(kept).order_by(kept.c.at.desc()).limit(guard.policy.callers)
             callers = connection.execute(newest).all()
         for model, body in models:
             guard.usual[model] = Usual.from_state(*_unpack(body))
@@ -85,71 +94,126 @@ class GuardStore:
             if memory.size == guard.policy.memory:
                 one = Caller(memory, unusual=facts["unusual"], hugging=facts["hugging"])
                 guard.callers[row.caller, row.model] = one
-        self._hear(everything=True)
+        self.hear(self._new(), everything=True)
 
     def sync(self) -> None:
         """Tell the other workers, and hear from them: about once a second."""
-        guard = self._guard
-        fresh, guard.fresh = guard.fresh, []
-        wanted, guard.fresh_wanted = guard.fresh_wanted, []
-        lifted, guard.lifted = guard.lifted, []
-        now = guard.seconds()
-        rows = [_news(self._worker, _LIFT, caller, now + _PLACE_S, b"") for caller in lifted]
-        for caller, verdict in fresh:
-            until = min(verdict.until, _FOR_EVER)
-            rows.append(_news(self._worker, _VERDICT, caller, until, verdict.action.value.encode()))
-        for model, place in wanted:
-            rows.append(_news(self._worker, _PLACE, model, now + _PLACE_S, _packed_place(place)))
-        if rows:
-            with self._database.write() as connection:
-                for caller in lifted:
-                    mine = (_NEWS.c.kind == _VERDICT) & (_NEWS.c.subject == caller)
-                    connection.execute(delete(_NEWS).where(mine))
-                connection.execute(insert(_NEWS), rows)
-        self._hear(everything=False)
+        told = self.news()
+        try:
+            heard = self.exchange(told)
+        except BaseException:
+            self.put_back(told)
+            raise
+        self.hear(heard)
 
     def keep(self) -> None:
         """Write down what changed of callers and models since the last time; drop what is over."""
+        changed = self.changes()
+        try:
+            self.write(changed)
+        except BaseException:
+            self.put_changes_back(changed)
+            raise
+
+    def news(self) -> News:
+        """What there is to tell; the guard forgets that it has not been told."""
+        guard = self._guard
+        told = News(guard.fresh, guard.fresh_wanted, guard.lifted, tuple(self._alerts))
+        guard.fresh, guard.fresh_wanted, guard.lifted = [], [], []
+        self._alerts.clear()
+        return told
+
+    def put_back(self, told: News) -> None:
+        """They could not be told."""
+        guard = self._guard
+        guard.fresh[:0], guard.fresh_wanted[:0], guard.lifted[:0] = told.verdicts, told.places, told.lifted
+        self._alerts[:0] = told.alerts
+
+    def exchange(self, told: News) -> Sequence[Row[Any]]:
+        """Write news down, and read what is new since the last time."""
+        now = self._guard.seconds()
+        rows = [
+            self._row(VERDICT, caller, min(verdict.until, FOR_EVER), verdict.action.value.encode())
+            for caller, verdict in told.verdicts
+        ]
+        rows += [self._row(PLACE, model, now + KEPT_S, _packed_place(place)) for model, place in told.places]
+        if rows or told.lifted or told.alerts:
+            with self._database.write() as connection:
+                tables.alone(connection)
+                for caller in told.lifted:
+                    forget(connection, caller, self._worker, now)
+                if rows:
+                    connection.execute(insert(tables.news), rows)
+                if told.alerts:
+                    alert_table.put(connection, told.alerts)
+        return self._new()
+
+    def hear(self, rows: Sequence[Row[Any]], *, everything: bool = False) -> None:
+        """Act on what other workers, or an operator, have written.
+
+        Args:
+            everything: on what this worker wrote too; lifts are over then, with what they lifted.
+        """
+        guard = self._guard
+        for row in rows:
+            self._read = row.id
+            if row.kind == LIFT:
+                if not everything and row.worker != self._worker:
+                    guard.lift(row.subject, tell=False)
+            elif everything or row.worker != self._worker:
+                if row.kind == VERDICT:
+                    guard.hold(row.subject, Verdict(Action(bytes(row.body).decode()), row.until))
+                else:
+                    guard.want(row.subject, _place(row.body))
+
+    def changes(self) -> Changes:
+        """Copies of all that has changed since the last time; what waits to be judged is judged first."""
         guard = self._guard
         guard.settle()
         changed, guard.changed = guard.changed, set()
-        now = guard.seconds()
+        callers = []
+        for name in sorted(changed & guard.callers.keys()):
+            one = guard.callers[name]
+            arrays, facts = one.memory.state()
+            told = {"memory": facts, "unusual": one.unusual, "hugging": one.hugging}
+            callers.append((*name, _copied(arrays, told)))
+        models = [
+            (digest, _copied(*model.usual.state()))
+            for digest, model in guard.models.items()
+            if model.usual.learnt
+        ]
+        return Changes(frozenset(changed), callers, models)
+
+    def put_changes_back(self, changed: Changes) -> None:
+        """They could not be written."""
+        self._guard.changed |= changed.names
+
+    def write(self, changed: Changes) -> None:
+        """Write changes down; drop verdicts that are over and callers who have not come for long."""
+        now, kept = self._guard.seconds(), tables.callers
         with self._database.write() as connection:
-            connection.execute(delete(_NEWS).where(_NEWS.c.until < now))
-            for name in sorted(changed & guard.callers.keys()):
-                one = guard.callers[name]
-                arrays, facts = one.memory.state()
-                body = _pack(arrays, {"memory": facts, "unusual": one.unusual, "hugging": one.hugging})
-                connection.execute(
-                    delete(_CALLERS).where(_CALLERS.c.caller == name[0], _CALLERS.c.model == name[1])
-                )
-                connection.execute(insert(_CALLERS).values(caller=name[0], model=name[1], at=now, body=body))
-            for digest, model in guard.models.items():
-                if model.usual.learnt:
-                    connection.execute(delete(_MODELS).where(_MODELS.c.model == digest))
-                    connection.execute(insert(_MODELS).values(model=digest, body=_pack(*model.usual.state())))
+            tables.alone(connection)
+            connection.execute(delete(tables.news).where(tables.news.c.until < now))
+            connection.execute(delete(kept).where(kept.c.at < now - _FORGOTTEN_S))
+            for caller, model, state in changed.callers:
+                connection.execute(delete(kept).where(kept.c.caller == caller, kept.c.model == model))
+                connection.execute(insert(kept).values(caller=caller, model=model, at=now, body=_pack(*state)))
+            for digest, state in changed.models:
+                connection.execute(delete(tables.models).where(tables.models.c.model == digest))
+                connection.execute(insert(tables.models).values(model=digest, body=_pack(*state)))
 
-    def _hear(self, *, everything: bool) -> None:
-        guard = self._guard
-        asked = (
-            select(_NEWS).where(_NEWS.c.id > self._read, _NEWS.c.until >= guard.seconds()).order_by(_NEWS.c.id)
-        )
+    def _new(self) -> Sequence[Row[Any]]:
+        table = tables.news.c
+        asked = select(tables.news).where(table.id > self._read, table.until >= self._guard.seconds())
         with self._database.read() as connection:
-            news = connection.execute(asked).all()
-        for row in news:
-            self._read = row.id
-            if row.worker == self._worker and not everything:
-                continue
-            if row.kind == _VERDICT:
-                guard.hold(row.subject, Verdict(Action(row.body.decode()), row.until))
-            elif row.kind == _LIFT:
-                guard.lift(row.subject, tell=False)
-            else:
-                guard.want(row.subject, _place(row.body))
+            return connection.execute(asked.order_by(table.id)).all()
+
+    def _row(self, kind: str, subject: str, until: float, body: bytes) -> dict[str, Any]:
+        return {"worker": self._worker, "kind": kind, "subject": subject, "until": until, "body": body}
 
 
-def _news(worker: str, kind: str, subject: str, until: float, body: bytes) -> dict[str, Any]:
-    return {"worker": worker, "kind": kind, "subject": subject, "until": until, "body": body}
+def _copied(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> _State:
+    return {name: np.array(one) for name, one in arrays.items()}, facts
 
 
 def _packed_place(place: Place) -> bytes:

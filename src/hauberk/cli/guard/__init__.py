@@ -1,0 +1,1 @@
+"""The commands of ``hauberk guard``, one a file."""
