@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from sqlalchemy import Connection, func, insert, select
 
 from hauberk.access import schema
 from hauberk.access.changes import milliseconds, state_row
+from hauberk.access.trail.line import Line
 from hauberk.core.clock import Clock, now, timestamp
 from hauberk.core.database import Database
 from hauberk.core.errors import HauberkError, IntegrityError
@@ -49,6 +51,7 @@ class Publisher:
         self._lock = Lock()
         self._covered: int | None = None
         self._waits_since_ms: int | None = None
+        self._thread: ThreadPoolExecutor | None = None
         self.failure: HauberkError | None = None
 
     def written(self, number: int, time_ms: int) -> None:
@@ -66,6 +69,23 @@ class Publisher:
             self._waits_since_ms = time_ms
         finally:
             self._lock.release()
+
+    def written_aside(self, answer: Callable[[], Line]) -> None:
+        """As ``written``, without waiting: what is due is published by a thread of its own."""
+        if self._lock.locked():
+            return
+        try:
+            line = answer()
+            if self._due(line.number, line.time_ms):
+                self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="publisher")
+                self._thread.submit(self.written, line.number, line.time_ms)
+        except HauberkError:
+            return  # no line, or no database: the next line is looked at again
+
+    def close(self) -> None:
+        """End that thread."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
     def publish(self) -> int:
         """Put the newest head into the ledger, if it is not there; how many lines that covers newly.

@@ -8,6 +8,7 @@ the same transaction, so that a decision is checked against the newest rules bef
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from time import monotonic, sleep
 
@@ -21,6 +22,8 @@ from hauberk.core.errors import HauberkError, TrailUnavailable
 
 Make = Callable[[Connection, int, int], Line]
 """Makes a line from the open transaction, the epoch there, and the line's number."""
+Done = Callable[[Callable[[], Line]], None]
+"""Told from another thread when a line is on disk or is not; what it is given returns the line or raises."""
 
 _MOST_AT_ONCE = 2_000  # lines in one commit, so that nobody waits long for his
 _HOLD_S, _PAUSE_S = 0.025, 0.005
@@ -40,6 +43,7 @@ class Trail:
     def __init__(self, database: Database, start: bytes) -> None:
         self._database, self._start = database, start
         self._mutex, self._waiting, self._busy, self._since = Lock(), list[_Ticket](), False, 0.0
+        self._thread: ThreadPoolExecutor | None = None
 
     def write(self, make: Make) -> Line:
         """Add a line; when this returns it is on disk.
@@ -50,16 +54,37 @@ class Trail:
 
         Cost: one durable commit for all who wait at the same time.
         """
-        ticket = _Ticket(make)
-        with self._mutex:
-            self._waiting.append(ticket)
-            if not self._busy:
-                ticket.leads, self._busy, self._since = True, True, monotonic()
-        if not ticket.leads:
+        ticket = _Waiting(make)
+        if not self._joined(ticket):
             ticket.woken.wait()
         if ticket.leads:
             self._lead()
         return ticket.answer()
+
+    def post(self, make: Make, done: Done) -> None:
+        """As ``write``, for those who cannot wait: an event loop. What ``done`` does must be quick, and is not
+        to raise."""
+        if self._joined(_Posted(make, done)):
+            self._own_thread().submit(self._lead)
+
+    def close(self) -> None:
+        """End the thread that writes what was posted, when all of it is written."""
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    def _joined(self, ticket: _Ticket) -> bool:
+        """Whether whoever waits with this ticket has to write, since nobody else does."""
+        with self._mutex:
+            self._waiting.append(ticket)
+            if self._busy:
+                return False
+            ticket.leads, self._busy, self._since = True, True, monotonic()
+            return True
+
+    def _own_thread(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="trail")
+        return self._thread
 
     def _lead(self) -> None:
         """Write for all who wait, and hand the lead to the first of those who came meanwhile."""
@@ -75,12 +100,14 @@ class Trail:
                 raise
         finally:
             with self._mutex:
-                following = self._waiting[:1]
-                self._busy = bool(following)
-            for one in following:
-                one.leads = True
-            for one in (*following, *batch):
-                one.woken.set()
+                following = self._waiting[0] if self._waiting else None
+                self._busy = following is not None
+            if following is not None:
+                following.leads = True
+                if following.wake():  # it has no thread of its own
+                    self._own_thread().submit(self._lead)
+            for one in batch:
+                one.wake()
 
     def _let_others(self) -> None:
         """Leave the database to other processes now and then.
@@ -115,10 +142,18 @@ class _Ticket:
     """One line that waits to be written."""
 
     def __init__(self, make: Make) -> None:
-        self.make, self.leads, self.woken = make, False, Event()
+        self.make, self.leads = make, False
         self.line: Line | None = None
         self.refused: HauberkError | None = None  # by ``make``
         self.failed: BaseException | None = None  # the commit, and so all lines in it
+
+    def wake(self) -> bool:
+        """Tell whoever waits that it is his turn to write, or that his line is written.
+
+        Returns:
+            Whether it is the turn of somebody who cannot write himself.
+        """
+        raise NotImplementedError
 
     def answer(self) -> Line:
         if self.failed is None and self.refused is not None:
@@ -129,3 +164,29 @@ class _Ticket:
             f"no, since the audit trail cannot be written: {self.failed or 'no line was made'}",
             hint=getattr(self.failed, "hint", None),
         ) from self.failed
+
+
+class _Waiting(_Ticket):
+    """A thread waits for it."""
+
+    def __init__(self, make: Make) -> None:
+        super().__init__(make)
+        self.woken = Event()
+
+    def wake(self) -> bool:
+        self.woken.set()
+        return False
+
+
+class _Posted(_Ticket):
+    """Nobody waits for it; somebody wants to be told."""
+
+    def __init__(self, make: Make, done: Done) -> None:
+        super().__init__(make)
+        self._done = done
+
+    def wake(self) -> bool:
+        written = self.line is not None or self.refused is not None or self.failed is not None
+        if written:
+            self._done(self.answer)
+        return not written
