@@ -1,0 +1,171 @@
+"""Backups: what there is, whether one was put back and judged, and where the vault lies now."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hauberk.core.errors import HauberkError
+from hauberk.core.evidence import Evidence
+from hauberk.vault.backup.drilling import KIND
+from hauberk.vault.backup.making import vault_id
+from hauberk.vault.backup.restic import Repository, Snapshot
+from hauberk.vault.doctor.examining import examine, worst
+from hauberk.vault.doctor.finding import Finding
+from hauberk.vault.place import Vault
+
+SHOWN = 30  # backups in the list
+LATE = timedelta(hours=36)  # a daily backup that did not run
+STALE = timedelta(days=31)  # a drill
+RECORDS = "evidence"
+"""The folder in a vault's folder where records of drills are looked for."""
+
+_KEPT_S = 60.0  # restic derives its key anew for each look, which takes a second
+_RANK = {"fail": 0, "warn": 1, "ok": 2}
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """The record of one drill.
+
+    Args:
+        created: RFC 3339; ``backup`` the same of the backup that was put back.
+        reason: why it did not pass; empty where it did.
+        model: the version that was opened, or None.
+        digest: of the record.
+    """
+
+    created: str
+    backup: str
+    passed: bool
+    reason: str
+    versions: int
+    entries: int
+    model: str | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class BackupsView:
+    """All about a vault's safety from loss.
+
+    Args:
+        place: where the backups are; None where the server was not told.
+        problem: why they could not be listed; None where they were.
+        snapshots: of this vault, the newest first; ``count`` how many there are in all.
+        late, stale: whether the newest backup, or the last drill that passed, is too old or there is none.
+        drills: the newest first.
+        findings: what the doctor found, the worst first.
+        sound: whether nothing of that fails.
+    """
+
+    place: str | None
+    problem: str | None
+    snapshots: tuple[Snapshot, ...]
+    count: int
+    late: bool
+    drills: tuple[Drilled, ...]
+    stale: bool
+    findings: tuple[Finding, ...]
+    sound: bool
+
+    @property
+    def drill(self) -> Drilled | None:
+        """The last one."""
+        return self.drills[0] if self.drills else None
+
+
+class Backups:
+    """Looks at a vault's backups, at most once a minute. Threads can share it.
+
+    Args:
+        repository: opened with the password file that the server was told; None where it was told none.
+        records: folder in which drills left their records.
+        seconds: a clock that only runs forward.
+    """
+
+    def __init__(
+        self,
+        repository: Repository | None,
+        records: Path,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._repository, self._records, self._seconds = repository, records, seconds
+        self._lock = threading.Lock()
+        self._found: tuple[float, BackupsView] | None = None
+
+    def view(self, vault: Vault) -> BackupsView:
+        """What there is; of up to a minute ago."""
+        with self._lock:
+            if self._found is None or self._seconds() - self._found[0] > _KEPT_S:
+                self._found = self._seconds(), self._look(vault)
+            return self._found[1]
+
+    def _look(self, vault: Vault) -> BackupsView:
+        place, problem, snapshots = None, None, list[Snapshot]()
+        if self._repository is not None:
+            place = self._repository.address.written
+            try:
+                snapshots = list(reversed(self._repository.snapshots(vault_id(vault))))
+            except HauberkError as error:
+                problem = str(error)
+        drills = drills_of(self._records, vault_id(vault))
+        findings, sound = examined(vault.folder)
+        present = vault.clock()
+        passed = [one.created for one in drills if one.passed]
+        return BackupsView(
+            place=place,
+            problem=problem,
+            snapshots=tuple(snapshots[:SHOWN]),
+            count=len(snapshots),
+            late=problem is None
+            and place is not None
+            and _older([one.time for one in snapshots], LATE, present),
+            drills=drills,
+            stale=_older(passed, STALE, present),
+            findings=findings,
+            sound=sound,
+        )
+
+
+def drills_of(folder: Path, vault: str) -> tuple[Drilled, ...]:
+    """The records of drills of one vault, the newest first; a file that cannot be read is left out."""
+    found = []
+    for path in sorted(folder.glob(f"{KIND}*.json")):
+        try:
+            one = Evidence.load(path)
+        except HauberkError:
+            continue
+        if one.kind == KIND and one.subject.get("name") == vault:
+            found.append(_drilled(one))
+    return tuple(sorted(found, key=lambda one: one.created, reverse=True))
+
+
+def examined(folder: Path) -> tuple[tuple[Finding, ...], bool]:
+    """What the doctor says of a vault's places, the worst first, and whether nothing fails."""
+    found = examine(folder)
+    return tuple(sorted(found, key=lambda one: _RANK[one.status])), worst(found)
+
+
+def _drilled(one: Evidence) -> Drilled:
+    result = one.result
+    return Drilled(
+        created=one.created,
+        backup=str(result.get("backup_created", "")),
+        passed=result.get("passed") is True,
+        reason=str(result.get("reason") or ""),
+        versions=int(result.get("versions") or 0),
+        entries=int(result.get("ledger_size") or 0),
+        model=str(result["model"]) if result.get("model") else None,
+        digest=one.digest,
+    )
+
+
+def _older(times: list[str], most: timedelta, present: datetime) -> bool:
+    """Whether the newest of these times lies further back, or there is none."""
+    return not times or present - max(datetime.fromisoformat(one) for one in times) > most

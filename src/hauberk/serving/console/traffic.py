@@ -1,0 +1,178 @@
+"""Live traffic: how much, how fast, who asks, and what the guard holds against whom.
+
+Figures of all workers come from the metrics; callers from the audit trail, which counts them over all machines
+that serve this vault; alerts and verdicts from the guard's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, select
+
+from hauberk.access import schema
+from hauberk.core.database import Database
+from hauberk.reports.charts import LineChart, Point, Series
+from hauberk.serving.console.history import EVERY_S, KEPT_S, History
+from hauberk.serving.console.history import Point as Look
+from hauberk.serving.figures import Figures, Sample
+from hauberk.serving.guard.alert_table import KeptAlert, recent
+from hauberk.serving.guard.lifting import Held, held
+
+ALERTS = 30
+CALLERS = 50
+WINDOW_MS = 15 * 60 * 1000
+_LINES = 100_000  # of the trail that are counted at most; a busy server writes that many in a minute
+_PREDICT = "model.predict"
+
+
+@dataclass(frozen=True)
+class CallerRow:
+    """One caller of the last minutes.
+
+    Args:
+        asked, refused: questions to models, and how many of them access refused.
+        last_ms: POSIX milliseconds of the newest.
+        held: what the guard does about him; None where nothing.
+    """
+
+    name: str
+    asked: int
+    refused: int
+    last_ms: int
+    held: Held | None
+
+
+@dataclass(frozen=True)
+class TrafficView:
+    """The server now, and in the last quarter of an hour.
+
+    Args:
+        looks: oldest first; ``now`` the figures of the newest, None in the first seconds.
+        guarded: whether a guard watches.
+        callers: by how much they asked; ``since_ms`` says from when on they are counted.
+        held: everybody under a verdict, also who has not asked lately.
+    """
+
+    looks: tuple[Look, ...]
+    guarded: bool
+    alerts: tuple[KeptAlert, ...]
+    callers: tuple[CallerRow, ...]
+    since_ms: int
+    held: tuple[Held, ...]
+
+    @property
+    def now(self) -> Figures | None:
+        return self.looks[-1].figures if self.looks else None
+
+    @property
+    def latest(self) -> Look | None:
+        return self.looks[-1] if self.looks else None
+
+
+def traffic(database: Database, history: History, now_ms: int, *, guarded: bool) -> TrafficView:
+    """Everything that the page shows."""
+    verdicts = held(database, now=now_ms / 1000)
+    callers, since_ms = callers_of(database, now_ms, {one.caller: one for one in verdicts})
+    alerts = recent(database, ALERTS)
+    return TrafficView(history.points(), guarded, tuple(alerts), callers, since_ms, tuple(verdicts))
+
+
+def callers_of(
+    database: Database, now_ms: int, verdicts: Mapping[str, Held]
+) -> tuple[tuple[CallerRow, ...], int]:
+    """Who asked models in the last quarter of an hour, and from when on that was counted.
+
+    Cost: reads at most 100,000 lines of the trail.
+    """
+    table, since_ms = schema.trail, now_ms - WINDOW_MS
+    with database.read() as connection:
+        newest = connection.execute(select(schema.state.c.number)).scalar_one()
+        first = select(table.c.time_ms).where(table.c.number == max(1, newest - _LINES))
+        oldest = connection.execute(first).scalar()
+        if newest > _LINES and oldest is not None:
+            since_ms = max(since_ms, oldest)
+        asked = func.count()
+        query = (
+            select(
+                table.c.who,
+                asked.label("asked"),
+                func.sum(case((table.c.allowed, 0), else_=1)).label("refused"),
+                func.max(table.c.time_ms).label("last_ms"),
+            )
+            .where(table.c.number > newest - _LINES, table.c.time_ms >= since_ms, table.c.action == _PREDICT)
+            .group_by(table.c.who)
+            .order_by(asked.desc(), table.c.who)
+            .limit(CALLERS)
+        )
+        rows = connection.execute(query).all()
+    found = [
+        CallerRow(one.who, one.asked, int(one.refused), one.last_ms, verdicts.get(one.who)) for one in rows
+    ]
+    return tuple(found), since_ms
+
+
+def served(sample: Sample | None) -> dict[tuple[str, str], int]:
+    """How many processes serve a version, by name and version."""
+    if sample is None:
+        return {}
+    found = {}
+    for key, value in sample.values.get("hauberk_model_served", {}).items():
+        labels = dict(key)
+        if value > 0:
+            found[labels["model"], labels["version"]] = int(value)
+    return found
+
+
+def rate_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
+    """Requests a second over the last quarter of an hour."""
+    lines: list[tuple[str, int, Callable[[Look], float]]] = [
+        ("answered", 1, lambda one: one.answered),
+        ("refused", 4, lambda one: one.refused),
+    ]
+    if any(one.failed for one in looks):
+        lines.append(("failed", 0, lambda one: one.failed))
+    series = [Series(words(f"traffic.{name}"), style, _points(looks, value)) for name, style, value in lines]
+    return _chart("traffic.rates", "traffic.per_second", series, words)
+
+
+def latency_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
+    """Milliseconds from headers to answer of predictions: the middle one, and the one in a hundred."""
+    series = [
+        Series("p50", 1, _points(looks, lambda one: _milliseconds(one.figures.p50_s))),
+        Series("p99", 3, _points(looks, lambda one: _milliseconds(one.figures.p99_s)), dash=1),
+    ]
+    return _chart("traffic.latency", "traffic.milliseconds", series, words)
+
+
+def _chart(title: str, y_label: str, series: Sequence[Series], words: Callable[[str], str]) -> LineChart:
+    return LineChart(
+        title=words(title),
+        x_label=words("traffic.minutes"),
+        y_label=words(y_label),
+        series=series,
+        x_text=lambda value: f"{value:g}".replace("-", "−"),
+        legend=True,
+    )
+
+
+def _points(looks: Sequence[Look], value: Callable[[Look], float | None]) -> list[Point]:
+    """By minutes before the newest look; the whole quarter of an hour is on the axis from the beginning, and
+    where the server was not looked at is a gap."""
+    if not looks:
+        return []
+    newest = looks[-1].at_s
+    found: list[Point] = [(-KEPT_S / 60, None)]
+    before = newest - KEPT_S
+    for one in looks:
+        minutes = (one.at_s - newest) / 60
+        if one.at_s - before > 3 * EVERY_S:
+            found.append((minutes, None))
+        found.append((minutes, value(one)))
+        before = one.at_s
+    return found
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
