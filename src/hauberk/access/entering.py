@@ -22,7 +22,7 @@ from hauberk.access.deciding import Caller, Question, View
 from hauberk.access.identities import CERTIFICATE, linked
 from hauberk.access.key_store import KeyRecord
 from hauberk.access.throttle import Throttle
-from hauberk.access.tokens import TokenVerifier
+from hauberk.access.tokens import Bearer, TokenVerifier
 from hauberk.access.trail.line import Line, plain
 from hauberk.access.trail.ocsf import ALERT, ENTER
 from hauberk.access.trail.publishing import Publisher
@@ -169,12 +169,28 @@ class Access:
         self._published(line)
         return line
 
-    def by_token(self, token: str, verifier: TokenVerifier, where: Circumstances = HERE) -> Caller:
-        """Whoever is linked to the subject of a valid token; raises as ``by_key``."""
+    def by_token(
+        self,
+        token: str,
+        verifier: TokenVerifier,
+        where: Circumstances = HERE,
+        *,
+        first: Callable[[Bearer], bool] = lambda _bearer: True,
+    ) -> Caller:
+        """Whoever is linked to the subject of a valid token; raises as ``by_key``.
+
+        Args:
+            first: whether a valid token may still be used, for tokens that are good once.
+
+        Raises:
+            EnvironmentFailure: the issuer's keys cannot be had.
+        """
         try:
             bearer = verifier.verify(token)
         except IntegrityError as error:
-            raise self._turned_away("", "token", where, _TOKEN) from error
+            raise self._turned_away("", "token", where, _TOKEN, f"{_TOKEN}: {error.facts['cause']}") from error
+        if not first(bearer):
+            raise self._turned_away("", "token", where, _TOKEN, f"{_TOKEN}: it was used before")
         return self._linked((bearer.issuer, bearer.subject), "token", where, _TOKEN)
 
     def by_certificate(self, certificate: bytes, where: Circumstances = HERE) -> Caller:

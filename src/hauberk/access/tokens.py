@@ -30,11 +30,13 @@ class Bearer:
     Args:
         issuer: with ``subject``, his name among all issuers.
         expires_s: POSIX seconds.
+        id: the token's own name (``jti``) among those of its issuer, or None where it has none.
     """
 
     issuer: str
     subject: str
     expires_s: float
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class TokenVerifier:
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not _plain(subject):
             raise _refused("no subject")
-        return Bearer(self.issuer, subject, float(claims["exp"]))
+        name = claims.get("jti")
+        known = isinstance(name, str) and 0 < len(name) <= _LONGEST_SUBJECT and _plain(name)
+        return Bearer(self.issuer, subject, float(claims["exp"]), name if known else None)
 
     @staticmethod
     def _check_header(header: Mapping[str, Any]) -> None:
@@ -118,8 +122,21 @@ class TokenVerifier:
                 raise _refused("not valid yet")
 
 
-def _plain(subject: str) -> bool:
-    return subject.isascii() and subject.isprintable()
+def claimed_issuer(token: str) -> str:
+    """Who the token says made it, unverified: to choose whose keys to ask. Empty where it does not say."""
+    import jwt
+
+    if len(token) > _MOST_BYTES:
+        return ""
+    try:
+        found = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _refused(cause: str) -> IntegrityError:

@@ -26,13 +26,14 @@ from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import NAME
 from hauberk.serving.openapi import document as openapi
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
-from hauberk.serving.protocol import Answer
-from hauberk.serving.rack import Rack
+from hauberk.serving.protocol import Answer, Question
+from hauberk.serving.rack import Entry, Rack
 from hauberk.serving.tracing import Traces
 from hauberk.serving.watch import Treatment, Watch
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Scope = dict[str, Any]
+Pages = Callable[[Any, Any, Any], Awaitable[None]]
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
@@ -45,6 +46,7 @@ _HEADERS: Headers = (
 )
 _HEADER_LENGTH = b"inference-header-content-length"
 _ID = b"x-request-id"
+_CONSOLE = "/console/"
 
 
 class App:
@@ -56,6 +58,7 @@ class App:
         watch: who looks at what callers do.
         tls: whether connections are encrypted, for the header that tells browsers to insist on it.
         traces: told of every answer; None where nothing is traced.
+        console: answers all below ``/console``; None where there is none.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class App:
         *,
         tls: bool = False,
         traces: Traces | None = None,
+        console: Pages | None = None,
     ) -> None:
-        self._traces = traces
+        self._traces, self._console = traces, console
         self._rack, self._door, self._watch = rack, door, watch
         self._limits, self._metrics = limits, metrics
         extra = [(b"strict-transport-security", b"max-age=31536000")] if tls else []
@@ -81,6 +85,9 @@ class App:
             await _lifespan(receive, send)
             return
         if scope["type"] != "http":
+            return
+        if self._console is not None and (scope["path"] + "/").startswith(_CONSOLE):
+            await self._console(scope, receive, send)
             return
         begin = time.perf_counter()
         request = secrets.token_hex(8)
@@ -201,6 +208,25 @@ class _Asking:
     async def infer(self, receive: Receive) -> _Response:
         app = self._app
         admission = await self._admit("model.predict")
+        try:
+            entry, question, answer, treatment = await self._answered(admission, receive)
+        except Problem:
+            await _recorded(admission)  # a refusal, too, says something
+            raise
+        await _recorded(admission)
+        app._metrics.predicted(entry.name, entry.version, len(question.rows))
+        text, head = protocol.encode(
+            entry.name, entry.version, question, _treated(answer, treatment), decimals=treatment.decimals
+        )
+        if head is None:
+            return 200, [(b"content-type", _JSON)], text
+        return 200, [(b"content-type", _BINARY), (_HEADER_LENGTH, b"%d" % head)], text
+
+    async def _answered(
+        self, admission: Admission, receive: Receive
+    ) -> tuple[Entry, Question, Answer, Treatment]:
+        """What the network says, as far as this caller may hear it."""
+        app = self._app
         app._watch.check(admission.caller)
         entry = app._rack.find(self._model or "", self._version)
         headers = self._scope["headers"]
@@ -211,14 +237,7 @@ class _Asking:
         entry.check()
         if treatment.delay_s:
             await asyncio.sleep(treatment.delay_s)
-        await _recorded(admission)
-        app._metrics.predicted(entry.name, entry.version, len(question.rows))
-        text, head = protocol.encode(
-            entry.name, entry.version, question, _treated(answer, treatment), decimals=treatment.decimals
-        )
-        if head is None:
-            return 200, [(b"content-type", _JSON)], text
-        return 200, [(b"content-type", _BINARY), (_HEADER_LENGTH, b"%d" % head)], text
+        return entry, question, answer, treatment
 
     async def ready(self, receive: Receive) -> _Response:
         await _recorded(await self._admit("model.view"))
@@ -250,8 +269,7 @@ class _Asking:
 
     async def _admit(self, action: str) -> Admission:
         client = self._scope.get("client")
-        extensions = self._scope.get("extensions") or {}
-        certificate = extensions.get("tls", {}).get("client_cert_name")
+        tls = (self._scope.get("extensions") or {}).get("tls")
         return await self._app._door.admit(
             Ask(
                 action,
@@ -260,7 +278,7 @@ class _Asking:
                 self._scope["headers"],
                 client[0] if client else "",
                 self._request,
-                certificate,
+                tls["client_cert_chain"][0].encode() if tls else None,
             )
         )
 

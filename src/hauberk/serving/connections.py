@@ -9,6 +9,7 @@ told with a problem document too.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -46,7 +47,7 @@ _ANSWERS = {
 
 
 class Connection(HttpToolsProtocol):
-    """One caller's connection, with the name in his certificate where TLS has verified one."""
+    """One caller's connection, with his certificate where TLS has verified one."""
 
     limits: ClassVar[Limits] = Limits()
     metrics: ClassVar[Metrics | None] = None
@@ -58,9 +59,11 @@ class Connection(HttpToolsProtocol):
         self._in_headers = True
         self._bytes = 0
         self._why = "malformed"
+        self._certificate: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._certificate = _certified(transport)
         if len(self.connections) > self.limits.connections:
             self._cut("many")
         else:
@@ -97,9 +100,8 @@ class Connection(HttpToolsProtocol):
         self._in_headers = False
         self._check_headers()
         super().on_headers_complete()
-        name = _certified(self.transport)
-        if name is not None:  # the task that reads the scope starts after this turn of the loop
-            self.scope.setdefault("extensions", {})["tls"] = {"client_cert_name": name}
+        if self._certificate is not None:  # the task that reads the scope starts after this turn of the loop
+            self.scope.setdefault("extensions", {})["tls"] = {"client_cert_chain": (self._certificate,)}
 
     def _check_headers(self) -> None:
         """What the parser lets pass; it hands what is raised here to ``send_400_response``."""
@@ -147,11 +149,7 @@ class Connection(HttpToolsProtocol):
 
 
 def _certified(transport: asyncio.Transport) -> str | None:
-    """The subject of a client certificate as RFC 4514 writes it; TLS has verified the chain already."""
+    """A client's certificate in PEM, whose chain TLS has verified."""
     tls = transport.get_extra_info("ssl_object")
-    raw = None if tls is None else tls.getpeercert(binary_form=True)
-    if not raw:
-        return None
-    from cryptography import x509
-
-    return x509.load_der_x509_certificate(raw).subject.rfc4514_string()
+    found = None if tls is None else tls.getpeercert(binary_form=True)
+    return ssl.DER_cert_to_PEM_cert(found) if found else None

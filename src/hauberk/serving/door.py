@@ -20,7 +20,7 @@ class Ask:
         headers: names in lower case.
         address: of the peer.
         request: the request's own id.
-        certificate: the subject of a client certificate that TLS has verified, or None.
+        certificate: a client's, in PEM, whose chain TLS has verified, or None.
     """
 
     action: str
@@ -29,7 +29,7 @@ class Ask:
     headers: Headers
     address: str
     request: str
-    certificate: str | None = None
+    certificate: bytes | None = None
 
     def header(self, name: bytes) -> str | None:
         """The first header of this name."""
