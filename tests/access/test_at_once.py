@@ -1,4 +1,4 @@
-"""Decisions for an event loop: the same answers and the same chain, and nothing that a change does not reach."""
+"""Decisions for an event loop: the same answers, the same chain, and nothing that a change does not reach."""
 
 from __future__ import annotations
 

@@ -1,21 +1,28 @@
-"""The door of a server that serves a vault: callers are known by API key, decisions stand in its trail.
+"""The door of a server that serves a vault: it knows its callers, and its decisions stand in the trail.
 
-A decision waits for the disk, so it is made in a thread; those that are made at the same time share one commit.
+What is remembered is decided on the event loop, and the network computes while the line is written; anything
+else is decided in a thread. Lines of decisions that are made at the same time share one commit.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
-from hauberk.access import Access, Caller, Circumstances, Question
+from hauberk.access import Access, Circumstances, Question
+from hauberk.access.trail.line import Line
 from hauberk.core.errors import AccessDenied, HauberkError
 from hauberk.serving.door import Admission, Ask
 from hauberk.serving.problems import Problem
+from hauberk.serving.recognising import Recogniser, api_key, unknown
 
 _ACTIONS = {"metrics.read": "audit.read"}  # what the server asks, by the name that roles know it by
 _AT_ONCE = 32  # decisions that may share a commit
-_BEARER = "bearer "
 
 
 class VaultDoor:
@@ -24,49 +31,84 @@ class VaultDoor:
     Args:
         access: of the vault that is served.
         in_use: the alias that a request without a version means.
-
-    Limits: API keys alone; put certificates (``--mtls``) in front where a stolen key must not be enough.
+        recogniser: who somebody is [default: by API key or certificate].
     """
 
-    def __init__(self, access: Access, *, in_use: str) -> None:
+    def __init__(self, access: Access, *, in_use: str, recogniser: Recogniser | None = None) -> None:
         self._access, self._in_use = access, in_use
+        self._recogniser = recogniser or Recogniser(access)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="door")
+        self._written: deque[tuple[asyncio.Future[Problem | None], Problem | None]] = deque()
+        self._called = False  # the loop will look at what was written
 
     async def admit(self, ask: Ask) -> Admission:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decide, ask)
-
-    def _decide(self, ask: Ask) -> Admission:
+        loop = asyncio.get_running_loop()
         where = Circumstances(ask.address, ask.request)
         versions = () if ask.model is None else (ask.version or self._in_use,)
         question = Question(_ACTIONS.get(ask.action, ask.action), ask.model or "", versions)
+        text = api_key(ask)
+        if text is not None:
+            recorded = _Recorded(loop)
+            told = partial(self._told, recorded.future, question)
+            caller = self._access.decide_at_once(text, question, where, told)
+            if caller is not None:
+                return Admission(caller.name, recorded)
+        return await loop.run_in_executor(self._threads, self._decide, ask, question, where)
+
+    def _told(
+        self, future: asyncio.Future[Problem | None], question: Question, answer: Callable[[], Line]
+    ) -> None:
+        """A line is written, or is not; one call wakes the loop for all of a commit."""
         try:
-            caller = self._caller(ask, where)
+            problem = None if answer().allowed else _refused(question)
+        except HauberkError:
+            problem = _no_trail()
+        self._written.append((future, problem))
+        if not self._called:
+            self._called = True
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                future.get_loop().call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._called = False
+        while self._written:
+            future, problem = self._written.popleft()
+            if not future.done():
+                future.set_result(problem)
+
+    def _decide(self, ask: Ask, question: Question, where: Circumstances) -> Admission:
+        try:
+            caller = self._recogniser.caller(ask, where)
         except AccessDenied as error:
-            raise _unknown() if error.exit_code == 1 else _no_trail() from None
+            raise unknown() if error.exit_code == 1 else _no_trail() from None
         try:
             self._access.require(caller, question, where)
         except AccessDenied as error:
-            if error.exit_code != 1:
-                raise _no_trail() from None
-            raise Problem(403, "refused", f"you may not do that: {question.action}") from None
+            raise _refused(question) if error.exit_code == 1 else _no_trail() from None
         except HauberkError:
             raise _no_trail() from None
         return Admission(caller.name)
 
-    def _caller(self, ask: Ask, where: Circumstances) -> Caller:
-        given = ask.header(b"authorization") or ""
-        if given[: len(_BEARER)].lower() != _BEARER:
-            raise _unknown()
-        return self._access.by_key(given[len(_BEARER) :].strip(), where)
+
+class _Recorded:
+    """Waited for before an answer leaves; raises if there is to be none.
+
+    Its future never holds an error, of which asyncio would complain where the caller has gone and nobody asks.
+    """
+
+    __slots__ = ("future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[Problem | None] = loop.create_future()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        problem = yield from self.future.__await__()
+        if problem is not None:
+            raise problem
 
 
-def _unknown() -> Problem:
-    return Problem(
-        401,
-        "unknown",
-        "show a valid API key: Authorization: Bearer hbk_…",
-        headers={"www-authenticate": "Bearer"},
-    )
+def _refused(question: Question) -> Problem:
+    return Problem(403, "refused", f"you may not do that: {question.action}")
 
 
 def _no_trail() -> Problem:
