@@ -147,6 +147,7 @@ def _of_vault(
 ) -> Service:
     """A service on a vault of its own, open as long as the process lives."""
     from hauberk.access import open_access
+    from hauberk.serving.console.opening import console_of
     from hauberk.serving.running import Service
     from hauberk.serving.vault_door import VaultDoor
     from hauberk.serving.vault_guard import guarded
@@ -165,7 +166,12 @@ def _of_vault(
     access = open_access(vault)
     if policy is not None:
         more = {**more, "watch": partial(guarded, vault, access, policy)}
-    return Service(source=source, door=lambda _metrics: VaultDoor(access, in_use=IN_USE), **more)
+    return Service(
+        source=source,
+        door=lambda _metrics: VaultDoor(access, in_use=IN_USE),
+        console=console_of(vault, access, more["address"]),
+        **more,
+    )
 
 
 def _policy(file: Path | None) -> GuardPolicy:

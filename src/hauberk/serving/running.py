@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from hauberk.core.settings import require_within
 from hauberk.serving.address import Address
-from hauberk.serving.app import App
+from hauberk.serving.app import App, Pages
 from hauberk.serving.door import Door, OpenDoor
 from hauberk.serving.keeping import Keeper, Served
 from hauberk.serving.limits import Limits
@@ -28,7 +28,7 @@ from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import Source
 from hauberk.serving.rack import Rack
 from hauberk.serving.tracing import Traces
-from hauberk.serving.watch import Memory, Watched
+from hauberk.serving.watch import Memory, Watch, Watched
 
 _TURN_S = 1.0  # how often the figures that are no counters are taken, and the watch tells its other workers
 
@@ -44,6 +44,7 @@ class Service:
         poll_s: seconds between two looks at the source.
         served: told of every version before it takes its place.
         traces: makes whoever is told of every answer, within the process.
+        console: makes what answers below ``/console``; None where there is none.
     """
 
     source: Source
@@ -54,6 +55,7 @@ class Service:
     poll_s: float = 2.0
     served: Served | None = None
     traces: Callable[[], Traces] | None = None
+    console: Callable[[Rack, Metrics, Watch], Pages] | None = None
 
     def __post_init__(self) -> None:
         require_within("poll_s", self.poll_s, "Service", "(0, 3600]")
@@ -91,7 +93,10 @@ async def serve(
         if watched.memory is not None:
             await watched.memory.begin()
         traces = None if service.traces is None else stack.enter_context(contextlib.closing(service.traces()))
-        app = App(rack, door, watched.watch, limits, metrics, tls=tls is not None, traces=traces)
+        console = None if service.console is None else service.console(rack, metrics, watched.watch)
+        app = App(
+            rack, door, watched.watch, limits, metrics, tls=tls is not None, traces=traces, console=console
+        )
         listener = Listener(app, limits, metrics)
         with _signals(stop, renew):
             await listener.open(bound, tls)
