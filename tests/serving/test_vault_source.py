@@ -17,22 +17,27 @@ class Row:
     aliases: tuple[str, ...] = ()
     revoked: Any = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (str(self.number), *self.aliases)
+
 
 def test_an_alias_is_followed_and_a_revocation_told() -> None:
     rows = [Row(1, "sha256:aa", ("production",)), Row(2, "sha256:bb", ("staging",))]
-    loaded: list[str] = []
+    loaded: list[tuple[str, int, str | None]] = []
 
     def versions(name: str) -> list[Row]:
         if name != "net":
             raise DataError(f"the vault has no model '{name}'")
         return rows
 
-    source = VaultSource(("net", "other"), versions, loaded.append)  # type: ignore[arg-type]
+    source = VaultSource(("net", "other"), versions, lambda *given: loaded.append(given))  # type: ignore[arg-type,return-value]
     found = source.look()
     assert [(one.name, one.version, one.digest) for one in found.models] == [("net", "1", "sha256:aa")]
+    assert found.models[0].names == ("1", "production")
     assert list(found.unread) == ["other"]
     found.models[0].load()
-    assert loaded == ["net@1"]
+    assert loaded == [("net", 1, "production")]
 
     rows[:] = [replace(rows[0], aliases=()), replace(rows[1], aliases=("staging", "production"))]
     assert source.look().models[0].version == "2"
@@ -48,5 +53,11 @@ def test_an_alias_is_followed_and_a_revocation_told() -> None:
 
 def test_numbers_and_other_aliases() -> None:
     rows = [Row(1, "sha256:aa", ("trial",)), Row(2, "sha256:bb")]
-    source = VaultSource(("a@trial", "b@2"), lambda _name: rows, lambda _text: None)  # type: ignore[arg-type,return-value]
-    assert [(one.name, one.version) for one in source.look().models] == [("a", "1"), ("b", "2")]
+    loaded: list[Any] = []
+    names = ("a@trial", "b@2")
+    source = VaultSource(names, lambda _name: rows, lambda *given: loaded.append(given))  # type: ignore[arg-type,return-value]
+    found = source.look().models
+    assert [(one.name, one.version) for one in found] == [("a", "1"), ("b", "2")]
+    for one in found:
+        one.load()
+    assert loaded == [("a", 1, "trial"), ("b", 2, None)]  # whose number was asked for needs no promotion

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from hauberk.cli import callers, common, keys
 from hauberk.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hauberk.crypto.age import Identity
+    from hauberk.access.tokens import TokenVerifier
     from hauberk.protection.sign import SignedOnly
     from hauberk.serving.address import Address
     from hauberk.serving.guard.policy import GuardPolicy
@@ -35,6 +35,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--guard", "guard_file", type=_PATH, default=None, metavar="FILE",
               help="What the guard does about what it finds, TOML [default: its own policy].")  # fmt: skip
 @click.option("--no-guard", is_flag=True, help="Do not watch what callers do.")
+@click.option("--tokens", type=(str, str, str), multiple=True, metavar="ISSUER AUDIENCE KEYS",
+              help="Believe this issuer's bearer tokens for this audience; KEYS is its JWKS address or file; "
+              "repeatable.")  # fmt: skip
+@click.option("--single-use-tokens", is_flag=True, help="A token is good once, and needs a 'jti'.")
 @click.option("--tls", type=(_PATH, _PATH), default=None, metavar="CERT KEY", help="Encrypt: TLS 1.3.")
 @click.option("--mtls", type=_PATH, default=None, metavar="CA", help="Callers must show its certificate.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
@@ -62,6 +66,8 @@ def command(
     api_key_file: Path | None,
     guard_file: Path | None,
     no_guard: bool,
+    tokens: tuple[tuple[str, str, str], ...],
+    single_use_tokens: bool,
     tls: tuple[Path, Path] | None,
     mtls: Path | None,
     host: str,
@@ -93,8 +99,10 @@ def command(
     from hauberk.serving.folders import places_of
 
     needs.check_installed()
-    if vault_folder is None and (as_name or api_key_file or guard_file or no_guard):
-        raise ConfigError("who serves, and the guard of callers, belong to a vault: --vault DIR")
+    if vault_folder is None and (as_name or api_key_file or guard_file or no_guard or tokens):
+        raise ConfigError("who serves, who calls and the guard of callers belong to a vault: --vault DIR")
+    if single_use_tokens and not tokens:
+        raise ConfigError("--single-use-tokens goes with --tokens")
     policy = None if no_guard else _policy(guard_file)
     names = sorted(places_of(models)) if vault_folder is None else sorted(models)
     if not names:
@@ -115,14 +123,19 @@ def command(
 
         from hauberk.serving.admitting import Checks
         from hauberk.serving.folders import FolderSource
+        from hauberk.serving.of_vault import Callers, service_of
         from hauberk.serving.running import Service
         from hauberk.serving.tracing import Traces
+        from hauberk.vault import open_vault
 
         torch.set_num_threads(threads or max(1, _cores() // workers))
         traces = None if otel is None else partial(Traces.to, otel)
         more: dict[str, Any] = {"address": place, "limits": limits, "poll_s": poll_s, "traces": traces}
         if vault_folder is not None:
-            return _of_vault(vault_folder, names, readers, as_name, api_key_file, policy, more)
+            vault = open_vault(vault_folder)
+            vault.gate = ExitStack().enter_context(callers.admitted(vault, as_name, api_key_file))
+            known = Callers(_issuers(tokens), single_use=single_use_tokens)
+            return service_of(vault, names, readers, policy=policy, callers=known, **more)
         source = FolderSource(places_of(models), Checks(_signed(public_key, ca), readers))
         return Service(source=source, **more)
 
@@ -136,42 +149,13 @@ def command(
     _run(make, address, workers, listening)
 
 
-def _of_vault(
-    folder: Path,
-    names: list[str],
-    readers: list[Identity],
-    as_name: str | None,
-    api_key_file: Path | None,
-    policy: GuardPolicy | None,
-    more: Mapping[str, Any],
-) -> Service:
-    """A service on a vault of its own, open as long as the process lives."""
-    from hauberk.access import open_access
-    from hauberk.serving.console.opening import console_of
-    from hauberk.serving.running import Service
-    from hauberk.serving.vault_door import VaultDoor
-    from hauberk.serving.vault_guard import guarded
-    from hauberk.serving.vault_source import IN_USE, VaultSource
-    from hauberk.vault import open_vault
-    from hauberk.vault.listing import known
-    from hauberk.vault.loading import load
+def _issuers(tokens: tuple[tuple[str, str, str], ...]) -> list[TokenVerifier]:
+    from hauberk.access.jwks import KeySet
+    from hauberk.access.tokens import TokenVerifier
 
-    vault = open_vault(folder)
-    vault.gate = ExitStack().enter_context(callers.admitted(vault, as_name, api_key_file))
-    source = VaultSource(
-        names,
-        versions=partial(known, vault),
-        load=lambda reference: load(vault, reference, readers, action="model.predict"),
-    )
-    access = open_access(vault)
-    if policy is not None:
-        more = {**more, "watch": partial(guarded, vault, access, policy)}
-    return Service(
-        source=source,
-        door=lambda _metrics: VaultDoor(access, in_use=IN_USE),
-        console=console_of(vault, access, more["address"]),
-        **more,
-    )
+    if len({issuer for issuer, _audience, _keys in tokens}) < len(tokens):
+        raise ConfigError("--tokens names an issuer twice")
+    return [TokenVerifier(issuer, audience, KeySet(keys)) for issuer, audience, keys in tokens]
 
 
 def _policy(file: Path | None) -> GuardPolicy:

@@ -279,6 +279,7 @@ class _Asking:
                 client[0] if client else "",
                 self._request,
                 tls["client_cert_chain"][0].encode() if tls else None,
+                () if self._model is None else self._app._rack.names(self._model, self._version),
             )
         )
 

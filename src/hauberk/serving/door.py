@@ -17,6 +17,7 @@ class Ask:
         action: a permission's name, such as ``model.predict``.
         model: the model's name, or None where the action is about none.
         version: as the caller wrote it, or None for the one in use.
+        names: all names of that version, where it is served and has others.
         headers: names in lower case.
         address: of the peer.
         request: the request's own id.
@@ -30,6 +31,7 @@ class Ask:
     address: str
     request: str
     certificate: bytes | None = None
+    names: tuple[str, ...] = ()
 
     def header(self, name: bytes) -> str | None:
         """The first header of this name."""

@@ -95,6 +95,7 @@ class Keeper:
     async def _switch(self, offer: Offer, offers: Offers, insist: bool) -> None:
         entry = self._rack.models().get(offer.name, {}).get(offer.version)
         if entry is not None and entry.digest == offer.digest:
+            entry.names = offer.names
             if offer.current and self._rack.current(offer.name) != offer.version:
                 self._rack.use(offer.name, offer.version)
                 tell("model-current", model=offer.name, version=offer.version)
@@ -128,7 +129,9 @@ class Keeper:
         return engine
 
     def _put(self, offer: Offer, engine: Engine) -> None:
-        self._rack.put(offer.name, offer.version, offer.digest, engine, current=offer.current)
+        self._rack.put(
+            offer.name, offer.version, offer.digest, engine, current=offer.current, names=offer.names
+        )
         tell("model-served", model=offer.name, version=offer.version, digest=offer.digest,
              batch_ms=round(engine.batch_s * 1000, 3))  # fmt: skip
 

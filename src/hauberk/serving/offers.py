@@ -26,6 +26,7 @@ class Offer:
         load: the classifier in eval mode, after everything that must hold has been checked. Called in a thread
             of its own; raises a ``HauberkError`` where the model must not be served.
         current: whether a request that names no version gets this one.
+        names: all by which rules of access may speak of it now, such as its number and its aliases.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Offer:
     digest: str
     load: Callable[[], Classifier] = field(repr=False)
     current: bool = True
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

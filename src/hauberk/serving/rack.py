@@ -25,6 +25,7 @@ class Entry:
 
     Args:
         digest: the package's.
+        names: as an offer's; they change while it is served.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entry:
     digest: str
     engine: Engine
     batcher: Batcher
+    names: tuple[str, ...] = ()
     revoked: str | None = None
 
     def check(self) -> None:
@@ -59,11 +61,20 @@ class Rack:
         self.ready = True
         """Whether all that is to be served is loaded, and the server has not been told to stop."""
 
-    def put(self, name: str, version: str, digest: str, engine: Engine, *, current: bool = True) -> Entry:
+    def put(
+        self,
+        name: str,
+        version: str,
+        digest: str,
+        engine: Engine,
+        *,
+        current: bool = True,
+        names: tuple[str, ...] = (),
+    ) -> Entry:
         """Serve an engine from now on; ``current`` is what a request without a version gets."""
         told = None if self._metrics is None else partial(self._metrics.batched, name)
         batcher = Batcher(engine, self._limits, self._executor, batched=told)
-        entry = Entry(name, version, digest, engine, batcher)
+        entry = Entry(name, version, digest, engine, batcher, names)
         self._models.setdefault(name, {})[version] = entry
         if current:
             self._current[name] = version
@@ -102,6 +113,12 @@ class Rack:
             raise Problem(404, "no-such-model", f"{what} is not served here")
         entry.check()
         return entry
+
+    def names(self, name: str, version: str | None) -> tuple[str, ...]:
+        """All names of the version that a request would get; none where it is not served, or has no others."""
+        wanted = version or self._current.get(name)
+        entry = None if wanted is None else self._models.get(name, {}).get(wanted)
+        return () if entry is None else entry.names
 
     def models(self) -> Mapping[str, Mapping[str, Entry]]:
         """All entries, by name and version."""

@@ -42,19 +42,17 @@ class Recogniser:
             Problem: 401 where he shows nothing, or more than one thing; 503 where his issuer is away.
             AccessDenied: what he shows is not valid; the trail says so.
         """
-        shown = [value for name, value in ask.headers if name == b"authorization"]
+        shown = _shown(ask)
         if not shown and ask.certificate is not None:
             return self._access.by_certificate(ask.certificate, where)
-        if len(shown) != 1:
+        text = _bearer(shown)
+        if text is None:
             raise unknown()
-        scheme, _, text = shown[0].decode("latin-1").partition(" ")
-        if scheme.lower() != _BEARER:
-            raise unknown()
-        return self._bearer(text.strip(), where)
-
-    def _bearer(self, text: str, where: Circumstances) -> Caller:
         if text.startswith(PREFIX) or not self._issuers:
             return self._access.by_key(text, where)
+        return self._by_token(text, where)
+
+    def _by_token(self, text: str, where: Circumstances) -> Caller:
         verifier = self._issuers.get(claimed_issuer(text)) or next(iter(self._issuers.values()))
         try:
             return self._access.by_token(text, verifier, where, first=self._first)
@@ -65,6 +63,24 @@ class Recogniser:
 
     def _first(self, bearer: Bearer) -> bool:
         return self._used is None or self._used.first(bearer)
+
+
+def api_key(ask: Ask) -> str | None:
+    """What looks like an API key, or None."""
+    text = _bearer(_shown(ask))
+    return text if text is not None and text.startswith(PREFIX) else None
+
+
+def _shown(ask: Ask) -> list[bytes]:
+    return [value for name, value in ask.headers if name == b"authorization"]
+
+
+def _bearer(shown: Sequence[bytes]) -> str | None:
+    """What stands after ``Bearer``; of two such headers neither counts, since others might read the other."""
+    if len(shown) != 1:
+        return None
+    scheme, _, text = shown[0].decode("latin-1").partition(" ")
+    return text.strip() if scheme.lower() == _BEARER else None
 
 
 def unknown() -> Problem:

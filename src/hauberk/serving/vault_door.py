@@ -30,7 +30,7 @@ class VaultDoor:
 
     Args:
         access: of the vault that is served.
-        in_use: the alias that a request without a version means.
+        in_use: the alias that a request without a version means, where none is served.
         recogniser: who somebody is [default: by API key or certificate].
     """
 
@@ -44,7 +44,7 @@ class VaultDoor:
     async def admit(self, ask: Ask) -> Admission:
         loop = asyncio.get_running_loop()
         where = Circumstances(ask.address, ask.request)
-        versions = () if ask.model is None else (ask.version or self._in_use,)
+        versions = ask.names or (() if ask.model is None else (ask.version or self._in_use,))
         question = Question(_ACTIONS.get(ask.action, ask.action), ask.model or "", versions)
         text = api_key(ask)
         if text is not None:

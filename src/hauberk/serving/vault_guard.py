@@ -1,4 +1,4 @@
-"""The guard of a server that serves a vault: it remembers in the vault's database and tells the vault's trail."""
+"""The guard of a server of a vault: it remembers in the vault's database and tells the vault's trail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Models from a vault: of each name the version that an alias stands for, as it is promoted or revoked.
 
-What must hold before a version is loaded, its policy, its signature and the ledger's proof, is the vault's own
-business: ``load`` refuses what must not be served.
+What must hold before a version is loaded stands in ``serving.of_vault``: ``load`` refuses what must not be
+served.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class Version(Protocol):
     @property
     def revoked(self) -> Revoked | None: ...
 
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
 
 @dataclass(frozen=True)
 class VaultSource:
@@ -50,12 +53,13 @@ class VaultSource:
     Args:
         names: each a model's name, or ``NAME@ALIAS`` for another alias than ``production``, or ``NAME@3``.
         versions: all versions of a model; raises a ``HauberkError`` where there is none.
-        load: the classifier of ``NAME@3``, after everything that must hold was checked.
+        load: the classifier of a version, after everything that must hold was checked. It is told as well by
+            which alias the version was found; None where its number was asked for.
     """
 
     names: Sequence[str]
     versions: Callable[[str], Sequence[Version]]
-    load: Callable[[str], Classifier]
+    load: Callable[[str, int, str | None], Classifier]
 
     def look(self) -> Offers:
         """As ``Source``; a name whose alias stands for nothing is ``unread``, and what it served goes on."""
@@ -72,7 +76,9 @@ class VaultSource:
                 unread[name] = error
                 continue
             number = str(one.number)
-            models.append(Offer(name, number, one.digest, partial(self.load, f"{name}@{number}")))
+            alias = None if wanted == number else wanted or IN_USE
+            load = partial(self.load, name, one.number, alias)
+            models.append(Offer(name, number, one.digest, load, names=one.names))
         return Offers(tuple(models), revoked, unread)
 
 

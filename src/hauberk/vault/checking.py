@@ -14,7 +14,7 @@ from hauberk.ledger.policy import Policy
 from hauberk.ledger.statements import Statement
 from hauberk.vault import registry
 from hauberk.vault.place import Vault
-from hauberk.vault.registry import PUBLICATION, REVOCATION, File, Version
+from hauberk.vault.registry import DEPLOYMENT, PUBLICATION, REVOCATION, File, Version
 
 
 def check_published(vault: Vault, version: Version, files: Sequence[File]) -> None:
@@ -57,6 +57,39 @@ def check_published(vault: Vault, version: Version, files: Sequence[File]) -> No
             raise PolicyViolation(
                 f"{version} was revoked, says entry {number} of the ledger", version=str(version)
             )
+
+
+def check_promoted(vault: Vault, version: Version, alias: str) -> None:
+    """Go on only where the ledger proves that an alias was moved to this version, and to no other one since.
+
+    Raises:
+        IntegrityError: the ledger says otherwise, or its head does not verify.
+
+    Limits: who can write in the ledger's own database too could hide a later move there, until somebody audits
+    the ledger.
+    """
+    log = vault.ledger
+    head = Policy.of_log(parse_verifier(vault.settings.ledger_verifier)).check(log.head())
+    with vault.database.read() as connection:
+        subjects = {one.subject for one in registry.versions(connection, version.model)}
+    moves = [
+        (number, said.facts.get("version"), data)
+        for subject in subjects
+        for number in log.about(subject)
+        if number < head.size
+        for data in [log.entry(number)]
+        for said in [_said(data)]
+        if said is not None
+        and (said.kind, said.name, said.facts.get("alias")) == (DEPLOYMENT, version.model, alias)
+    ]
+    number, moved, data = max(moves, default=(-1, None, b""))
+    if moved != version.number:
+        raise IntegrityError(
+            f"the ledger does not say that {version} is {version.model}@{alias}: the database was changed",
+            hint=f"promote it again: hauberk vault promote {version} --to {alias}",
+        )
+    proof = merkle.inclusion(number, head.size, log.hashes)
+    verify_inclusion(leaf_hash(data), number, head.size, proof, head.root)
 
 
 def _published(said: Statement) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ def load(
     *,
     device: str | torch.device = "cpu",
     action: str = "model.pull",
+    scanned: bool = False,
 ) -> Classifier:
     """The classifier of a version, verified as ``pull`` does, in eval mode, on ``device``.
 
@@ -35,12 +36,14 @@ def load(
         reference: as for ``pull``.
         identities: of those who read, for a version that is sealed.
         action: what the caller must be allowed to do with it, such as ``model.predict``.
+        scanned: look for what could run code once more, whatever the policy asked for when it came in. In a
+            sealed version, nothing but tensors and JSON is ever read.
 
     Raises:
         ConfigError: it is sealed and there is no identity.
         NoIdentityMatched: it is sealed for others.
-        AccessDenied, DataError, PolicyViolation, IntegrityError: as ``pull``, or it needs a factory that this
-            user has not allowed.
+        AccessDenied, DataError, PolicyViolation, IntegrityError: as ``pull``, or the scan found something,
+            or it needs a factory that this user has not allowed.
         UnsupportedModel: weights that do not fit the architecture.
 
     Cost: memory for the package and the network. A sealed file is copied to the temporary folder as it is.
@@ -48,18 +51,23 @@ def load(
     version, files = admitted(vault, reference, action)
     if version.kind == "sealed":
         return _sealed(vault, version, files, tuple(identities), device)
-    return _package(vault, version, files, device)
+    return _package(vault, version, files, device, scanned=scanned)
 
 
-def _package(vault: Vault, version: Version, files: list[File], device: str | torch.device) -> Classifier:
+def _package(
+    vault: Vault, version: Version, files: list[File], device: str | torch.device, *, scanned: bool
+) -> Classifier:
     import safetensors.torch
 
     from hauberk.models.package import align, build, evidence_of, fill
+    from hauberk.protection.scan import refuse, scan_held
 
     own = [one for one in files if one.path.startswith(PACKAGE)]
     held = {
         one.path.removeprefix(PACKAGE): bytes(vault.artifacts.read(one.sha256, one.size_bytes)) for one in own
     }
+    if scanned:
+        refuse(scan_held(held, str(version)))
     manifest = check_package(own, held[MANIFEST], str(version)).document
     weights = safetensors.torch.load(held.pop(WEIGHTS))
     classifier = build(manifest, held)

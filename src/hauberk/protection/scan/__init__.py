@@ -16,6 +16,18 @@ from hauberk.protection.scan.finding import Finding, Looked, Scan, Unread
 from hauberk.protection.scan.job import Limits
 from hauberk.protection.scan.rules import RULES, Rule
 from hauberk.protection.scan.sarif import to_sarif
-from hauberk.protection.scan.scanning import refuse, scan
+from hauberk.protection.scan.scanning import refuse, scan, scan_held
 
-__all__ = ["RULES", "Finding", "Limits", "Looked", "Rule", "Scan", "Unread", "refuse", "scan", "to_sarif"]
+__all__ = [
+    "RULES",
+    "Finding",
+    "Limits",
+    "Looked",
+    "Rule",
+    "Scan",
+    "Unread",
+    "refuse",
+    "scan",
+    "scan_held",
+    "to_sarif",
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hauberk.core.errors import DataError, EnvironmentFailure, IntegrityError
@@ -15,6 +17,8 @@ from hauberk.protection.scan.inspecting import inspect
 from hauberk.protection.scan.job import Job, Limits, Part
 from hauberk.protection.scan.rules import RULES, SEVERITIES
 from hauberk.protection.scan.window import Window
+
+Opened = Callable[[], io.BufferedReader | io.BytesIO]
 
 
 def scan(path: str | Path, *, limits: Limits | None = None, libraries: bool = True) -> Scan:
@@ -36,15 +40,37 @@ def scan(path: str | Path, *, limits: Limits | None = None, libraries: bool = Tr
         Shows that a file runs no code when it is loaded; says nothing about what the network in it answers: a
         trained-in backdoor is no finding. The C library that reads HDF5 files may have faults of its own.
     """
-    root = Path(path)
-    limits = limits or Limits()
-    looked: list[Looked] = []
     findings: list[Finding] = []
+    files = ((name, partial(_open, place)) for name, place in _files(Path(path), findings))
+    return _scanned(str(path), files, findings, limits or Limits(), libraries)
+
+
+def scan_held(
+    files: Mapping[str, bytes], name: str, *, limits: Limits | None = None, libraries: bool = True
+) -> Scan:
+    """The same for files that are held in memory and are not to touch the disk.
+
+    Args:
+        files: their bytes, by their paths within the package.
+        name: what messages call them all.
+    """
+    held = ((path, partial(io.BytesIO, data)) for path, data in sorted(files.items()))
+    return _scanned(name, held, [], limits or Limits(), libraries)
+
+
+def _scanned(
+    path: str,
+    files: Iterable[tuple[str, Opened]],
+    findings: list[Finding],
+    limits: Limits,
+    libraries: bool,
+) -> Scan:
+    looked: list[Looked] = []
     unread: list[Unread] = []
     mentioned: set[str] = set()
-    for name, place in _files(root, findings):
+    for name, opened in files:
         job = Job(name, limits, inspect, libraries)
-        one = _look(place, job)
+        one = _look(opened, job)
         if one is not None:
             looked.append(one)
         findings += job.findings
@@ -57,7 +83,7 @@ def scan(path: str | Path, *, limits: Limits | None = None, libraries: bool = Tr
         key=lambda one: (weight[RULES[one.rule].severity], one.path, one.where, one.rule, one.message)
     )
     return Scan(
-        path=str(path),
+        path=path,
         files=tuple(looked),
         findings=tuple(findings),
         unread=tuple(unread),
@@ -116,13 +142,17 @@ def _of(path: str, rule: str, message: str) -> Finding:
     return Finding(rule=rule, path=path, where="", message=message)
 
 
-def _look(place: Path, job: Job) -> Looked | None:
+def _open(place: Path) -> io.BufferedReader:
+    return open(place, "rb")
+
+
+def _look(opened: Opened, job: Job) -> Looked | None:
     try:
-        with open(place, "rb") as file:
+        with opened() as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            kind = inspect(Part(Window.of(file), place.name), job)
+            kind = inspect(Part(Window.of(file), PurePosixPath(job.path).name), job)
     except OSError as error:
         job.missing(f"could not read it: {error.strerror or error}")
         return None

@@ -1,7 +1,7 @@
 """The guard: notices callers who search, steal or probe, and treats them by policy.
 
-Names are resolved when first used: who only reads a policy must not load metrics, whose files are chosen when they
-are loaded (``serving.workers``).
+Names are resolved when first used: who only reads a policy must not load metrics, whose files are chosen when
+they are loaded (``serving.workers``).
 """
 
 from __future__ import annotations
