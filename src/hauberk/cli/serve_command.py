@@ -44,6 +44,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
 @click.option("--port", type=int, default=8080, show_default=True, metavar="PORT", help="0 takes a free one.")
 @click.option("--plain-network", is_flag=True, help="No TLS although others can listen in: behind a proxy.")
+@click.option("--cors", multiple=True, metavar="ORIGIN",
+              help="Let pages of this web origin ask from browsers; repeatable [default: none].")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
               help="Processes.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1, 1024), default=None, metavar="N",
@@ -73,6 +75,7 @@ def command(
     host: str,
     port: int,
     plain_network: bool,
+    cors: tuple[str, ...],
     workers: int,
     threads: int | None,
     public_key: tuple[Path, ...],
@@ -96,6 +99,7 @@ def command(
     """
     from hauberk.serving import logs, needs
     from hauberk.serving.address import is_loopback
+    from hauberk.serving.cors import Cors
     from hauberk.serving.folders import places_of
 
     needs.check_installed()
@@ -111,6 +115,7 @@ def command(
     if identities or passphrase or passphrase_file:
         readers = keys.identities_of(identities, passphrase, passphrase_file)
     limits = _limits(settings)
+    origins = Cors(cors) if cors else None
     address = _address(tls, mtls, host, port, plain_network)
     if vault_folder is None and mtls is None and not plain_network and not is_loopback(host):
         raise ConfigError(
@@ -130,7 +135,13 @@ def command(
 
         torch.set_num_threads(threads or max(1, _cores() // workers))
         traces = None if otel is None else partial(Traces.to, otel)
-        more: dict[str, Any] = {"address": place, "limits": limits, "poll_s": poll_s, "traces": traces}
+        more: dict[str, Any] = {
+            "address": place,
+            "limits": limits,
+            "poll_s": poll_s,
+            "traces": traces,
+            "cors": origins,
+        }
         if vault_folder is not None:
             vault = open_vault(vault_folder)
             vault.gate = ExitStack().enter_context(callers.admitted(vault, as_name, api_key_file))

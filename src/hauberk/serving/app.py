@@ -20,6 +20,7 @@ import numpy as np
 
 from hauberk.serving import protocol
 from hauberk.serving.bodies import Gone, Receive, read_body
+from hauberk.serving.cors import Cors
 from hauberk.serving.door import Admission, Ask, Door, Headers
 from hauberk.serving.limits import Limits
 from hauberk.serving.metrics import Metrics
@@ -59,6 +60,7 @@ class App:
         tls: whether connections are encrypted, for the header that tells browsers to insist on it.
         traces: told of every answer; None where nothing is traced.
         console: answers all below ``/console``; None where there is none.
+        cors: which web origins may read answers; None for none.
     """
 
     def __init__(
@@ -72,8 +74,9 @@ class App:
         tls: bool = False,
         traces: Traces | None = None,
         console: Pages | None = None,
+        cors: Cors | None = None,
     ) -> None:
-        self._traces, self._console = traces, console
+        self._traces, self._console, self._cors = traces, console, cors
         self._rack, self._door, self._watch = rack, door, watch
         self._limits, self._metrics = limits, metrics
         extra = [(b"strict-transport-security", b"max-age=31536000")] if tls else []
@@ -120,6 +123,7 @@ class App:
                     (b"content-length", b"%d" % len(body)),
                     (_ID, request.encode()),
                     *self._headers,
+                    *(() if self._cors is None else self._cors.headers(scope)),
                 ],
             }
         )
@@ -127,6 +131,9 @@ class App:
 
     def _route(self, scope: Scope, request: str) -> tuple[str, _Work]:
         """What a path asks for, by a word for the metrics."""
+        asked = None if self._cors is None else self._cors.preflight(scope)
+        if asked is not None:
+            return "preflight", _Empty(asked)
         path = _segments(scope)
         read = ("GET", "HEAD")
         match path:
@@ -176,6 +183,16 @@ class App:
 
 _Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 _Work = Callable[[Receive], Awaitable[_Response]]
+
+
+class _Empty:
+    """Headers alone."""
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._headers = headers
+
+    async def __call__(self, receive: Receive) -> _Response:
+        return 200, self._headers, b""
 
 
 class _Plain:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from hauberk.core.settings import require_within
 from hauberk.serving.address import Address
 from hauberk.serving.app import App, Pages
+from hauberk.serving.cors import Cors
 from hauberk.serving.door import Door, OpenDoor
 from hauberk.serving.keeping import Keeper, Served
 from hauberk.serving.limits import Limits
@@ -45,6 +46,7 @@ class Service:
         served: told of every version before it takes its place.
         traces: makes whoever is told of every answer, within the process.
         console: makes what answers below ``/console``; None where there is none.
+        cors: which web origins may read answers; None for none.
     """
 
     source: Source
@@ -56,6 +58,7 @@ class Service:
     served: Served | None = None
     traces: Callable[[], Traces] | None = None
     console: Callable[[Rack, Metrics, Watch], Pages] | None = None
+    cors: Cors | None = None
 
     def __post_init__(self) -> None:
         require_within("poll_s", self.poll_s, "Service", "(0, 3600]")
@@ -95,7 +98,15 @@ async def serve(
         traces = None if service.traces is None else stack.enter_context(contextlib.closing(service.traces()))
         console = None if service.console is None else service.console(rack, metrics, watched.watch)
         app = App(
-            rack, door, watched.watch, limits, metrics, tls=tls is not None, traces=traces, console=console
+            rack,
+            door,
+            watched.watch,
+            limits,
+            metrics,
+            tls=tls is not None,
+            traces=traces,
+            console=console,
+            cors=service.cors,
         )
         listener = Listener(app, limits, metrics)
         with _signals(stop, renew):
