@@ -2,8 +2,10 @@
 
     python benchmarks/serving_load.py PORT REQUEST_FILE --connections 32 --seconds 5
 
-REQUEST_FILE holds one whole HTTP request. Prints JSON: answers per second, latencies in seconds, and what was
-answered with another status than 200. The first second is not counted.
+REQUEST_FILE holds one whole HTTP request. With ``--images`` (a ``.npy`` file, one image a row) each request
+ends with another image instead of its own, and every connection begins elsewhere in the file; with ``--keys``
+(a line for each connection) it shows an API key. Prints JSON: answers per second, latencies in seconds, and
+what was answered with another status than 200. The first second is not counted.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +25,8 @@ WARM_S = 1.0
 class Caller(asyncio.Protocol):
     """One connection; sends the next request when the answer to the last one is whole."""
 
-    def __init__(self, request: bytes, taken: list[tuple[float, float]], wrong: list[bytes]) -> None:
-        self._request, self._taken, self._wrong = request, taken, wrong
+    def __init__(self, requests: Iterator[bytes], taken: list[tuple[float, float]], wrong: list[bytes]) -> None:
+        self._requests, self._taken, self._wrong = requests, taken, wrong
         self._buffer, self._whole, self._sent, self._on = b"", 0, 0.0, True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,19 +60,38 @@ class Caller(asyncio.Protocol):
     def _send(self) -> None:
         self._buffer, self._whole = b"", 0
         if self._on:
+            request = next(self._requests)
             self._sent = time.perf_counter()
-            self._transport.write(self._request)
+            self._transport.write(request)
 
 
-async def load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, object]:
+def asked(request: bytes, images: list[bytes], key: str | None, start: int) -> Iterator[bytes]:
+    """Requests of one connection."""
+    if key is not None:
+        request = request.replace(b"\r\n\r\n", f"\r\nauthorization: Bearer {key}\r\n\r\n".encode(), 1)
+    if not images:
+        while True:
+            yield request
+    front = request[: -len(images[0])]
+    while True:
+        yield front + images[start % len(images)]
+        start += 1
+
+
+async def load(
+    port: int, request: bytes, images: list[bytes], keys: list[str], connections: int, seconds: float
+) -> dict[str, object]:
     """Rates and latencies."""
     taken: list[tuple[float, float]] = []
     wrong: list[bytes] = []
     loop = asyncio.get_running_loop()
-    callers = [
-        (await loop.create_connection(lambda: Caller(request, taken, wrong), "127.0.0.1", port))[1]
-        for _ in range(connections)
-    ]
+    callers = []
+    for number in range(connections):
+        key = keys[number % len(keys)] if keys else None
+        own = asked(request, images, key, number * len(images) // connections)
+        callers.append(
+            (await loop.create_connection(lambda own=own: Caller(own, taken, wrong), "127.0.0.1", port))[1]
+        )
     begin = time.perf_counter() + WARM_S
     await asyncio.sleep(WARM_S + seconds)
     end = time.perf_counter()
@@ -88,13 +110,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("port", type=int)
     parser.add_argument("request", type=Path)
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--keys", type=Path)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
     chosen = parser.parse_args()
     import uvloop
 
+    images = [] if chosen.images is None else [one.tobytes() for one in np.load(chosen.images)]
+    keys = [] if chosen.keys is None else chosen.keys.read_text().split()
+    request = chosen.request.read_bytes()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found = runner.run(load(chosen.port, chosen.request.read_bytes(), chosen.connections, chosen.seconds))
+        found = runner.run(load(chosen.port, request, images, keys, chosen.connections, chosen.seconds))
     print(json.dumps(found))
 
 

@@ -69,7 +69,12 @@ def parse(text: str) -> ApiKey:
         )
     if _checksum(text[:-_CHECK]) != text[-_CHECK:]:
         raise DataError("this API key is mistyped or cut: its checksum does not fit")
-    return ApiKey(text[len(PREFIX) :][:_ID], text)
+    return ApiKey(id_in(text), text)
+
+
+def id_in(text: str) -> str:
+    """The part of a key that is no secret; of anything else, some part."""
+    return text[len(PREFIX) :][:_ID]
 
 
 def is_id(text: str) -> bool:

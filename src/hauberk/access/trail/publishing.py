@@ -102,6 +102,8 @@ class Publisher:
                 self._covered = covered(connection)
                 oldest = connection.execute(_OLDEST.where(schema.trail.c.number > self._covered)).scalar()
             self._waits_since_ms = time_ms if oldest is None else oldest
+        if number <= self._covered:  # a batch that was published while this line was on its way
+            return False
         waits_ms = time_ms - self._waits_since_ms
         return number - self._covered >= DUE_LINES or not 0 <= waits_ms < DUE_MS  # or the clock was set back
 

@@ -27,6 +27,9 @@ Done = Callable[[Callable[[], Line]], None]
 
 _MOST_AT_ONCE = 2_000  # lines in one commit, so that nobody waits long for his
 _HOLD_S, _PAUSE_S = 0.025, 0.005
+_COMPANY_S = (
+    0.002  # a posted line waits so long for others, if there were any before: a commit costs twenty lines
+)
 
 _PUT = insert(schema.trail)
 _SET = update(schema.state)
@@ -43,6 +46,7 @@ class Trail:
     def __init__(self, database: Database, start: bytes) -> None:
         self._database, self._start = database, start
         self._mutex, self._waiting, self._busy, self._since = Lock(), list[_Ticket](), False, 0.0
+        self._company = False  # the last commit had several posted lines
         self._thread: ThreadPoolExecutor | None = None
 
     def write(self, make: Make) -> Line:
@@ -89,8 +93,11 @@ class Trail:
     def _lead(self) -> None:
         """Write for all who wait, and hand the lead to the first of those who came meanwhile."""
         self._let_others()
+        if self._company:
+            sleep(_COMPANY_S)
         with self._mutex:
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+        self._company = sum(isinstance(one, _Posted) for one in batch) > 1
         try:
             self._commit(batch)
         except BaseException as error:
