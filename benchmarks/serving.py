@@ -8,7 +8,7 @@ Unit: how often the bare network answers one image on one core, taken anew besid
 core 0 for all of its processes; 32 connections call it from core 1, each with one image after the other. Before
 the clock starts, every server's answer is compared with the network's own.
 
-``full`` serves a vault: every connection is a caller with a key of his own and images of his own, every decision
+``full`` serves a vault: every connection is a caller with a key of his own and images of his own, each decision
 is on disk before its answer leaves, the guard looks at every image, everything is counted. ``off`` is the same
 application without any of that, asked about the same images.
 
