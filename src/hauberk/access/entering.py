@@ -209,6 +209,23 @@ class Access:
             )
         return line
 
+    def refused(self, caller: Caller, question: Question, why: str, where: Circumstances = HERE) -> Line:
+        """Write down that something was refused which the rules allow, such as a question past its budget.
+
+        Raises:
+            UnknownName: no such action.
+            TrailUnavailable: the line could not be written.
+        """
+        check_action(question.action)
+        present, answer = self._now_ms(), Verdict(False, (plain(why),))
+        line = self._trail.write(
+            lambda _connection, _epoch, number: self._line(
+                number, present, caller.name, caller.how, question, answer, where
+            )
+        )
+        self._published(line)
+        return line
+
     def preview(self, caller: Caller, question: Question) -> Verdict:
         """What the answer would be now; nothing is done and nothing is written."""
         check_action(question.action)
