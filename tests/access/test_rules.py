@@ -113,8 +113,8 @@ ROLES = {
     },
     "admin": {
         "model.view", "model.pull", "model.predict", "model.push", "model.promote", "model.revoke",
-        "model.evaluate", "access.manage", "access.view", "audit.read", "backup.run", "data.query",
-        "data.reidentify", "ledger.append", "vault.admin",
+        "model.evaluate", "access.manage", "access.view", "audit.read", "backup.run", "data.manage",
+        "data.query", "data.reidentify", "ledger.append", "vault.admin",
     },
 }  # fmt: skip
 

@@ -96,7 +96,7 @@ def test_there_and_back_with_a_key(
     ("more", "says"),
     [
         (("--new-key",), "error: --new-key makes the key at --key FILE"),
-        (("--tokens", "t"), "error: --tokens and --recipient go together"),
+        (("--tokens", "t"), "error: --tokens goes with --recipient or --vault"),
         (("--policy", "none.toml"), "error: no policy at none.toml"),
         (("--key", "none"), "error: no pseudonym key at none"),
         (("--workers", "many"), "error: no such workers: 'many'"),

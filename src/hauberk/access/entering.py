@@ -160,14 +160,7 @@ class Access:
         Raises:
             TrailUnavailable: it could not be written, so he is not.
         """
-        present, answer = self._now_ms(), Verdict(True, (caller.how,))
-        line = self._trail.write(
-            lambda _connection, _epoch, number: self._line(
-                number, present, caller.name, caller.how, Question(ENTER), answer, where
-            )
-        )
-        self._published(line)
-        return line
+        return self._noted(caller.name, caller.how, Question(ENTER), Verdict(True, (caller.how,)), where)
 
     def by_token(
         self,
@@ -308,14 +301,18 @@ class Access:
         Raises:
             TrailUnavailable: it could not be written.
         """
-        present, answer, where = self._now_ms(), Verdict(served, (why,)), Circumstances(detail=detail)
-        line = self._trail.write(
-            lambda _connection, _epoch, number: self._line(
-                number, present, name, by, Question(ALERT, model), answer, where
-            )
-        )
-        self._published(line)
-        return line
+        where = Circumstances(detail=detail)
+        return self._noted(name, by, Question(ALERT, model), Verdict(served, (why,)), where)
+
+    def refused(self, caller: Caller, question: Question, why: str, where: Circumstances = HERE) -> Line:
+        """Write down that something was refused which the rules allow, such as a question past its budget.
+
+        Raises:
+            UnknownName: no such action.
+            TrailUnavailable: the line could not be written.
+        """
+        check_action(question.action)
+        return self._noted(caller.name, caller.how, question, Verdict(False, (plain(why),)), where)
 
     def preview(self, caller: Caller, question: Question) -> Verdict:
         """What the answer would be now; nothing is done and nothing is written."""
@@ -364,13 +361,7 @@ class Access:
         Args:
             why: for the trail alone, where it is more than what he is told.
         """
-        present, answer = self._now_ms(), Verdict(False, (why or told,))
-        line = self._trail.write(
-            lambda _connection, _epoch, number: self._line(
-                number, present, name, how, Question(ENTER), answer, where
-            )
-        )
-        self._published(line)
+        line = self._noted(name, how, Question(ENTER), Verdict(False, (why or told,)), where)
         return AccessDenied(told, hint=hint, request=line.request, **facts)
 
     def close(self) -> None:
@@ -397,6 +388,15 @@ class Access:
             allowed=answer.allowed,
             why="; ".join(answer.why),
         )
+
+    def _noted(self, who: str, how: str, question: Question, answer: Verdict, where: Circumstances) -> Line:
+        """A line about something that no rule decides any more."""
+        present = self._now_ms()
+        line = self._trail.write(
+            lambda _connection, _epoch, number: self._line(number, present, who, how, question, answer, where)
+        )
+        self._published(line)
+        return line
 
     def _published(self, line: Line) -> None:
         if self.publisher is not None:

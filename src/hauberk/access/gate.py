@@ -27,5 +27,15 @@ class AccessGate:
         Raises:
             AccessDenied: he may not, or nothing could be written into the trail.
         """
-        where = Circumstances(self._where.source, self._where.request, detail)
-        self.access.require(self.caller, Question(action, model, versions), where)
+        self.access.require(self.caller, Question(action, model, versions), self._doing(detail))
+
+    def refused(self, action: str, model: str, why: str, *, detail: str = "") -> None:
+        """Write down that what he may do was not done.
+
+        Raises:
+            TrailUnavailable: that could not be written.
+        """
+        self.access.refused(self.caller, Question(action, model), why, self._doing(detail))
+
+    def _doing(self, detail: str) -> Circumstances:
+        return Circumstances(self._where.source, self._where.request, detail)

@@ -2,7 +2,7 @@
 
 A pattern is MODEL or MODEL@VERSION. In MODEL a ``*`` stands for any characters, also none; VERSION is an
 alias or a number, and without it all versions are meant. What is done to no model, such as ``access.manage``,
-is named by the pattern ``*`` alone.
+is named by the pattern ``*`` alone. For ``data.*`` a data set, or a table of tokens, stands in a model's place.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ACTIONS = (
     "access.view",
     "audit.read",
     "backup.run",
+    "data.manage",
     "data.query",
     "data.reidentify",
     "ledger.append",

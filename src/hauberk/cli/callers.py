@@ -25,12 +25,15 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 KEY_VARIABLE = "HAUBERK_API_KEY"
 
 
+api_key_option = click.option(
+    "--api-key-file", type=click.Path(path_type=Path), default=None, metavar="FILE",
+    help=f"Your API key [default: ${KEY_VARIABLE}].",
+)  # fmt: skip
+
+
 def caller_options(command: _Command) -> _Command:
     """``--as`` and ``--api-key-file``."""
-    command = click.option(
-        "--api-key-file", type=click.Path(path_type=Path), default=None, metavar="FILE",
-        help=f"Your API key [default: ${KEY_VARIABLE}].",
-    )(command)  # fmt: skip
+    command = api_key_option(command)
     return click.option(
         "--as",
         "as_name",

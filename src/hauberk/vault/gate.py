@@ -31,6 +31,9 @@ class Gate(Protocol):
             AccessDenied: he may not, or nobody can write down that he did.
         """
 
+    def refused(self, action: str, model: str, why: str, *, detail: str = "") -> None:
+        """Write down that what he may do was not done, such as a question past its budget."""
+
 
 class OwnerGate:
     """Lets everything through: the rights of the folder's files have decided already."""
@@ -38,4 +41,7 @@ class OwnerGate:
     actor = OWNER
 
     def check(self, action: str, model: str = "", versions: tuple[str, ...] = (), *, detail: str = "") -> None:
+        return
+
+    def refused(self, action: str, model: str, why: str, *, detail: str = "") -> None:
         return

@@ -40,9 +40,18 @@ def check_model(name: str) -> str:
     Raises:
         ConfigError: it is none.
     """
+    return _checked(name, "a model")
+
+
+def check_dataset(name: str) -> str:
+    """The name of a data set, or of a table of tokens; raises as ``check_model``."""
+    return _checked(name, "a data set in a vault")
+
+
+def _checked(name: str, what: str) -> str:
     if not _NAME.fullmatch(name) or ".." in name:
         raise ConfigError(
-            f"{name[:LONGEST]!r} is no name for a model",
+            f"{name[:LONGEST]!r} is no name for {what}",
             hint=f"ASCII letters, digits and -_. between them, at most {LONGEST}; no slash, no '..'",
         )
     return name

@@ -8,7 +8,8 @@ vault_aliases     names of versions that move, such as ``production``
 vault_requests    who asked for an alias to be moved, as long as others have yet to agree
 vault_events      what happened to a version, and what of it has yet to reach the ledger
 
-Times are POSIX milliseconds. Access keeps its own tables in the same metadata (``hauberk.access.schema``).
+Times are POSIX milliseconds. Access keeps its own tables in the same metadata (``hauberk.access.schema``), and
+the budgets of private queries in their own (``hauberk.privacy.queries.schema``).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0003"
+VERSION = "0004"
 """The migration that leads to these tables."""
 
 VERSION_TABLE = "vault_schema"

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from hauberk.core.errors import BudgetExceeded, ConfigError, DataError, EnvironmentFailure, IntegrityError
-from hauberk.privacy.queries import Accounting, BudgetStore, Description, ask, register, status
+from hauberk.core.errors import BudgetExceeded, ConfigError, DataError, IntegrityError
+from hauberk.privacy.queries import Accounting, Description, ask, register, status
 from hauberk.privacy.queries.accounting import epsilon_of, rho_for
-from hauberk.privacy.queries.asking import default_store
+from hauberk.privacy.queries.opening import budgets_at, default_store
 from hauberk.privacy.queries.recording import answer_evidence, registration_evidence
 
 COUNT = "SELECT COUNT(*) FROM data"
@@ -217,19 +217,20 @@ def test_no_budget_is_never_a_fresh_one(people: Path, described: Description) ->
 
 def test_broken_stores_are_one_line(people: Path, described: Description, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"not a database" * 100)
-    with pytest.raises(EnvironmentFailure, match="cannot be used"):
+    with pytest.raises(IntegrityError, match="is damaged, or no database"):
         ask(people, COUNT, asker="ann", epsilon=0.5, store=f"sqlite:///{tmp_path / 'broken'}")
     for url in ("nonsense", "nodb://x"):
-        with pytest.raises(ConfigError, match="URL"):
-            BudgetStore(url)
+        with pytest.raises(ConfigError, match="URL"), budgets_at(url):
+            pass
 
 
 def test_clocks_play_no_part(pure: Path) -> None:
     """One that runs backwards changes the notes, not the sums."""
     one, _spent = status(pure)
     for year, units in ((2030, 4), (1970, 5), (9999, 6)):
-        store = BudgetStore(default_store(pure), clock=lambda year=year: datetime(year, 1, 1, tzinfo=UTC))
-        store.charge(one, "ann", f"question {year}", units, 0)
+        clock = lambda year=year: datetime(year, 1, 1, tzinfo=UTC)  # noqa: E731
+        with budgets_at(default_store(pure), clock=clock) as store:
+            store.charge(one, "ann", f"question {year}", units, 0)
     assert status(pure)[1].units == 15
 
 

@@ -30,6 +30,7 @@ _ACTIVITIES = {
     "access.manage": _UPDATE,
     "access.view": _READ,
     "audit.read": _READ,
+    "data.manage": _UPDATE,
     "data.query": _READ,
     "data.reidentify": _READ,
     "ledger.append": _CREATE,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hauberk.cli import common, keys
+from hauberk.cli.callers import caller_options
 from hauberk.cli.data.reading import reading_of, reading_options
+from hauberk.cli.vault.options import opened
 
 if TYPE_CHECKING:
     from hauberk.core.evidence import Evidence
@@ -48,6 +50,16 @@ _PATH: Any = click.Path(path_type=Path)
     type=_PATH,
     help="Who may turn it back; repeatable.",
 )
+@click.option(
+    "--vault",
+    "where",
+    default=None,
+    metavar="DIR",
+    type=_PATH,
+    help="Let this vault turn it back, for whom it grants that.",
+)
+@click.option("--table", "name", default=None, metavar="NAME", help="The table's name there [default: FILE's].")
+@caller_options
 @click.option("--skip", multiple=True, metavar="GLOB", help="Leave out files of a folder; repeatable.")
 @click.option(
     "--workers",
@@ -68,6 +80,10 @@ def command(
     new_key: bool,
     table: Path | None,
     recipients: tuple[Path, ...],
+    where: Path | None,
+    name: str | None,
+    as_name: str | None,
+    api_key_file: Path | None,
     skip: tuple[str, ...],
     workers: str,
     force: bool,
@@ -91,13 +107,20 @@ def command(
 
     if new_key and key_file is None:
         raise ConfigError("--new-key makes the key at --key FILE, which is not given")
-    if (table is None) != (not recipients):
-        raise ConfigError("--tokens and --recipient go together: a table, and who may read it")
+    if (table is None) != (not recipients and where is None):
+        raise ConfigError("--tokens goes with --recipient or --vault: a table, and who may read it")
+    if where is None and (name or as_name or api_key_file):
+        raise ConfigError("--table, --as and --api-key-file belong to --vault DIR")
     read, work = reading_of(**reading), workers_of(workers)
     policy = Policy() if policy_file is None else Policy.load(policy_file)
     refuse_overwrite(out, force=force)
     files_of(source, skip)
     readers = keys.recipients_of(recipients)
+    if where is not None and table is not None:
+        from hauberk.vault.tokens import table_reader
+
+        with opened(where, as_name, api_key_file) as vault:
+            readers.append(table_reader(vault, name or table.name))
     secret = None if key_file is None else Keys.new(key_file) if new_key else Keys.load(key_file)
     began = time.monotonic()
     with nullcontext() if table is None else TokenTable(table, readers) as tokens:

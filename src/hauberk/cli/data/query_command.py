@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hauberk.cli import common
+from hauberk.cli.callers import api_key_option, caller_options
+from hauberk.cli.data.query_columns import columns_of, number, pairs
+from hauberk.cli.data.query_text import amount, budget_json, show, show_budget
+from hauberk.cli.vault.options import opened
 
 if TYPE_CHECKING:
-    from hauberk.privacy.queries import Column
+    from hauberk.vault import Vault
 
 _path = click.Path(path_type=Path)
 _data = click.argument("data", metavar="DATASET", type=_path)
 _name = click.option("--name", default=None, help="What the budget is kept under [default: the file's name].")
 _store = click.option("--store", default=None, metavar="URL", envvar="HAUBERK_QUERY_STORE",
                       help="Database of budgets [default: DATASET.budget, beside it].")  # fmt: skip
+_vault = click.option("--vault", "where", type=_path, default=None, metavar="DIR",
+                      help="Keep the budget in this vault, which says who may.")  # fmt: skip
 _evidence = click.option("--evidence", type=_path, default=None, metavar="DIR",
                          help="Where the record goes [default: 'evidence' beside DATASET].")  # fmt: skip
 
@@ -90,6 +98,8 @@ def command() -> None:
 @click.option("--description", type=_path, default=None, metavar="FILE.toml", help="All of this in a file.")
 @_name
 @_store
+@_vault
+@caller_options
 @_evidence
 @common.json_option
 def init(
@@ -107,6 +117,9 @@ def init(
     description: Path | None,
     name: str | None,
     store: str | None,
+    where: Path | None,
+    as_name: str | None,
+    api_key_file: Path | None,
     evidence: Path | None,
     as_json: bool,
 ) -> None:
@@ -116,6 +129,7 @@ def init(
     """
     from hauberk.core.errors import ConfigError
     from hauberk.privacy.queries import Accounting, Description, read_toml, register
+    from hauberk.vault import budgets
 
     settings: dict[str, Any] = {}
     if description is not None:
@@ -123,15 +137,19 @@ def init(
             raise ConfigError("columns and unit stand in --description: say it in one place")
         settings, declared = read_toml(description)
     else:
-        declared = Description(_columns(bounds, values, open_columns, missing), unit or "row", most_rows or 1)
+        declared = Description(columns_of(bounds, values, open_columns, missing), unit or "row", most_rows or 1)
     given = {"budget": budget, "delta": delta, "accounting": accounting}
     settings = {**settings, **{key: value for key, value in given.items() if value is not None}}
     if "budget" not in settings:
         raise ConfigError("a data set needs a budget", hint="--budget 2")
     shares = dict(settings.get("askers", {}))
-    shares.update({who: _float(text, "--asker") for who, text in _pairs(askers, "--asker")})
+    shares.update({who: number(text, "--asker") for who, text in pairs(askers, "--asker")})
     promise = Accounting(settings.get("accounting", "pure"), settings["budget"], settings.get("delta", 0.0))
-    done = register(data, declared, promise, name=name, askers=shares, store=store)
+    with _place(where, store, as_name, api_key_file) as vault:
+        if vault is None:
+            done = register(data, declared, promise, name=name, askers=shares, store=store)
+        else:
+            done = budgets.register(vault, data, declared, promise, name=name, askers=shares)
     common.keep(done.evidence, common.evidence_folder(data, evidence), data)
     one, table = done.registration, done.table
     treated = {column: {"missing": how.missing, "moved": how.moved} for column, how in table.treated.items()}
@@ -147,7 +165,7 @@ def init(
             }
         )
         return
-    click.echo(f"{one.name}: {_amount(one.accounting.said(one.budget_units))}, for {one.description.unit_text}")
+    click.echo(f"{one.name}: {amount(one.accounting.said(one.budget_units))}, for {one.description.unit_text}")
     common.say(f"for you alone, not for publication: {table.left_out} rows left out")
     for column, how in treated.items():
         if how["missing"] or how["moved"]:
@@ -158,32 +176,31 @@ def init(
 @_data
 @_name
 @_store
+@_vault
+@caller_options
 @common.json_option
-def status_command(data: Path, name: str | None, store: str | None, as_json: bool) -> None:
-    """What has been spent of a data set's budget, by whom, and what is left."""
-    from hauberk.privacy.queries import status
+def status_command(
+    data: Path,
+    name: str | None,
+    store: str | None,
+    where: Path | None,
+    as_name: str | None,
+    api_key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """What has been spent of a data set's budget, by whom, what is left, and what was asked last."""
+    from hauberk.privacy.queries import budget
+    from hauberk.vault import budgets
 
-    one, spent = status(data, name=name, store=store)
-    said = one.accounting.said
-    left = max(0, one.budget_units - spent.units)
+    with _place(where, store, as_name, api_key_file) as vault:
+        if vault is None:
+            found = budget(data, name=name, store=store)
+        else:
+            found = budgets.budget(vault, name or data.name)
     if as_json:
-        common.print_json(
-            {
-                "dataset": one.name,
-                "unit": one.description.unit_text,
-                "budget": said(one.budget_units),
-                "spent": said(spent.units),
-                "left": said(left),
-                "askers": {who: said(units) for who, units in spent.by.items()},
-            }
-        )
-        return
-    click.echo(f"{one.name}, for {one.description.unit_text}")
-    for what, units in (("budget", one.budget_units), ("spent", spent.units), ("left", left)):
-        click.echo(f"  {what:7} {_amount(said(units))}")
-    for who in sorted({*spent.by, *one.askers}):
-        most = f" of {_amount(said(one.askers[who]))}" if who in one.askers else ""
-        click.echo(f"  {who}: {_amount(said(spent.by.get(who, 0)))}{most}")
+        common.print_json(budget_json(found))
+    else:
+        show_budget(found)
 
 
 @click.command(
@@ -198,9 +215,11 @@ def status_command(data: Path, name: str | None, store: str | None, as_json: boo
     "--rho", type=float, default=None, metavar="R", help="What the answer may cost (zcdp accounting)."
 )
 @click.option("--delta", type=float, default=None, metavar="D", help="For groups that were not declared.")
-@click.option("--as", "asker", required=True, metavar="NAME", help="Who asks.")
+@click.option("--as", "asker", default=None, metavar="NAME", help="Who asks; in a vault, who you are there.")
 @_name
 @_store
+@_vault
+@api_key_option
 @_evidence
 @common.json_option
 def ask(
@@ -209,9 +228,11 @@ def ask(
     epsilon: float | None,
     rho: float | None,
     delta: float | None,
-    asker: str,
+    asker: str | None,
     name: str | None,
     store: str | None,
+    where: Path | None,
+    api_key_file: Path | None,
     evidence: Path | None,
     as_json: bool,
 ) -> None:
@@ -222,9 +243,17 @@ def ask(
     """
     from hauberk.privacy.queries import ask as ask_for
     from hauberk.privacy.queries.recording import answer_evidence
+    from hauberk.vault import budgets
 
     began = time.monotonic()
-    asked = ask_for(data, question, asker=asker, epsilon=epsilon, rho=rho, delta=delta, name=name, store=store)
+    price = {"epsilon": epsilon, "rho": rho, "delta": delta}
+    with _place(where, store, None if where is None else asker, api_key_file) as vault:
+        if vault is None:
+            asker = _named(asker)
+            asked = ask_for(data, question, asker=asker, name=name, store=store, **price)
+        else:
+            asker = vault.gate.actor
+            asked = budgets.ask(vault, data, question, name=name, **price)
     record = answer_evidence(asked, asker, duration_s=time.monotonic() - began)
     common.keep(record, common.evidence_folder(data, evidence), data)
     if as_json:
@@ -240,79 +269,34 @@ def ask(
             }
         )
         return
-    _show(asked.answer.figures, asked.answer.rows, asked.answer.threshold)
-    cost = "nothing (asked before)" if asked.again else _amount(asked.answer.spent)
-    own = "" if asked.left_asker is None else f"; {asker} has {_amount(asked.left_asker)} left"
-    click.echo(f"spent {cost}; left {_amount(asked.left)}{own}")
+    show(asked.answer.figures, asked.answer.rows, asked.answer.threshold)
+    cost = "nothing (asked before)" if asked.again else amount(asked.answer.spent)
+    own = "" if asked.left_asker is None else f"; {asker} has {amount(asked.left_asker)} left"
+    click.echo(f"spent {cost}; left {amount(asked.left)}{own}")
     click.echo(f"protects {asked.registration.description.unit_text}")
 
 
-def _show(figures: Any, rows: Any, threshold: int | None) -> None:
-    for row in rows:
-        keys = "  ".join(row["keys"].values())
-        values = "  ".join(_figure(label, one) for label, one in row["values"].items())
-        click.echo(f"{keys}{': ' if keys else ''}{values}")
-    if threshold is not None:
-        click.echo(f"groups with a noisy count below {threshold} are not shown")
-    for one in figures:
-        scales = [f"{part['scale']:.4g}" for part in one["noise"]]
-        scale = f"{scales[0]} on the sum and {scales[1]} on the count" if one["kind"] == "mean" else scales[0]
-        click.echo(f"{one['label']}: {one['noise'][0]['noise']} noise of scale {scale}")
-    click.echo("intervals are about this noise alone, and hold at 95 % each")
-
-
-def _figure(label: str, one: dict[str, Any]) -> str:
-    if "rank_error" in one:
-        return f"{label} {one['value']:.6g} (within {one['rank_error']:.0f} ranks)"
-    value, low, high = (
-        str(each) if isinstance(each, int) else f"{each:.6g}"
-        for each in (one["value"], one["low"], one["high"])
-    )
-    return f"{label} {value} [{low}, {high}]"
-
-
-def _amount(said: Any) -> str:
-    return ", ".join(f"{name} {value:.6g}" for name, value in said.items())
-
-
-def _columns(
-    bounds: tuple[str, ...], values: tuple[str, ...], open_columns: tuple[str, ...], missing: tuple[str, ...]
-) -> dict[str, Column]:
-    from hauberk.core.errors import ConfigError, check_known
-    from hauberk.privacy.queries import Column
-
-    instead = dict(_pairs(missing, "--missing"))
-    found: list[Column] = []
-    for name, text in _pairs(bounds, "--bounds"):
-        low, colon, high = text.partition(":")
-        if not colon:
-            raise ConfigError(f"--bounds takes COL=LOW:HIGH, got '{name}={text}'")
-        fill = _float(instead[name], "--missing") if name in instead else None
-        found.append(Column(name, "number", _float(low, "--bounds"), _float(high, "--bounds"), (), fill))
-    for name, text in _pairs(values, "--values"):
-        found.append(Column(name, "category", values=tuple(text.split(",")), missing=instead.get(name)))
-    found += [Column(name, "open") for name in open_columns]
-    check_known(instead, [one.name for one in found], what="column", where="--missing")
-    names = [one.name for one in found]
-    if len(set(names)) != len(names):
-        raise ConfigError("a column is declared twice")
-    return {one.name: one for one in found}
-
-
-def _pairs(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
+@contextmanager
+def _place(
+    where: Path | None, store: str | None, as_name: str | None, api_key_file: Path | None
+) -> Iterator[Vault | None]:
+    """The vault with the gate of whoever calls, or None where budgets stand in a database of their own."""
     from hauberk.core.errors import ConfigError
 
-    pairs = [(name, value) for name, _, value in (text.partition("=") for text in texts)]
-    for (name, value), text in zip(pairs, texts, strict=True):
-        if not name or not value:
-            raise ConfigError(f"{option} takes NAME=…, got '{text}'")
-    return pairs
+    if where is None:
+        if as_name or api_key_file:
+            raise ConfigError("--as and --api-key-file say who you are in a vault: --vault DIR")
+        yield None
+        return
+    if store is not None:
+        raise ConfigError("budgets stand in a vault or in a database of their own: --vault or --store")
+    with opened(where, as_name, api_key_file) as vault:
+        yield vault
 
 
-def _float(text: str, option: str) -> float:
+def _named(asker: str | None) -> str:
     from hauberk.core.errors import ConfigError
 
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"{option}: '{text}' is not a number") from None
+    if asker is None:
+        raise ConfigError("a question needs somebody who asks it", hint="--as NAME, or --vault DIR")
+    return asker

@@ -12,21 +12,26 @@ from __future__ import annotations
 
 from hauberk.privacy.queries.accounting import Accounting
 from hauberk.privacy.queries.answer import Answer
-from hauberk.privacy.queries.asking import Asked, Registered, ask, register, status
+from hauberk.privacy.queries.asking import Asked, Registered, ask, budget, register, status
 from hauberk.privacy.queries.description import Column, Description, read_toml
+from hauberk.privacy.queries.overview import Budget, PastQuestion, Share
 from hauberk.privacy.queries.store import BudgetStore, Registration, Spent
 
 __all__ = [
     "Accounting",
     "Answer",
     "Asked",
+    "Budget",
     "BudgetStore",
     "Column",
     "Description",
+    "PastQuestion",
     "Registered",
     "Registration",
+    "Share",
     "Spent",
     "ask",
+    "budget",
     "read_toml",
     "register",
     "status",

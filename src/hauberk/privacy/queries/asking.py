@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,9 +24,11 @@ from hauberk.privacy.queries import measuring
 from hauberk.privacy.queries.accounting import DELTA_UNITS, UNITS, Accounting, units_down
 from hauberk.privacy.queries.answer import Answer, answer_of
 from hauberk.privacy.queries.description import Description
+from hauberk.privacy.queries.opening import budgets_at, default_store
+from hauberk.privacy.queries.overview import LAST, Budget, budget_of
 from hauberk.privacy.queries.recording import registration_evidence
 from hauberk.privacy.queries.sql import parse
-from hauberk.privacy.queries.store import BudgetStore, Charge, Registration, Spent, sqlite_url
+from hauberk.privacy.queries.store import BudgetStore, Charge, Registration, Spent
 from hauberk.privacy.queries.table import Table, data_seal, read, table_of
 
 
@@ -60,9 +63,8 @@ class Asked:
     registration: Registration
 
 
-def default_store(data: str | Path) -> str:
-    """The URL of the database beside the data."""
-    return sqlite_url(f"{Path(data).absolute()}.budget")
+Store = str | BudgetStore | None
+"""Where budgets are kept: the URL of a database, one that is open, or None for the one beside the data."""
 
 
 def register(
@@ -72,7 +74,7 @@ def register(
     *,
     name: str | None = None,
     askers: Mapping[str, float] | None = None,
-    store: str | None = None,
+    store: Store = None,
     random: Random = os.urandom,
 ) -> Registered:
     """Give a data set its budget.
@@ -81,7 +83,7 @@ def register(
         name: by default the file's name.
         askers: a budget for each person who may ask, as epsilon (pure) or rho (zcdp). Without any, everybody
             shares the whole. What all have asked together stays within the data set's budget in any case.
-        store: URL of the database; by default one beside the data.
+        store: a database that is made where it is not there, or one that is open.
 
     Raises:
         ConfigError: a budget there already is, or that cannot be.
@@ -103,17 +105,30 @@ def register(
     )
     if one.budget_units < 1:
         raise ConfigError("the budget is too small to ask anything")
-    keeper = BudgetStore(store or default_store(data), make=True)
+    evidence = registration_evidence(one)
+    one = replace(one, evidence=evidence.digest)
+    with _kept(data, store, make=True) as keeper:
+        _check_new(keeper, one.name, content)
+        keeper.register(one)
+    return Registered(one, table, evidence)
+
+
+@contextmanager
+def _kept(data: str | Path, store: Store, *, make: bool = False) -> Iterator[BudgetStore]:
+    if isinstance(store, BudgetStore):
+        yield store
+    else:
+        with budgets_at(store or default_store(data), make=make) as keeper:
+            yield keeper
+
+
+def _check_new(keeper: BudgetStore, name: str, content: bytes) -> None:
     for other in keeper.registered():
         known = keeper.load(other)
-        if other != one.name and data_seal(content, known.salt) == known.data_seal:
+        if other != name and data_seal(content, known.salt) == known.data_seal:
             raise ConfigError(
                 f"these data have a budget already, as '{other}': a second one would double their people's loss"
             )
-    evidence = registration_evidence(one)
-    one = replace(one, evidence=evidence.digest)
-    keeper.register(one)
-    return Registered(one, table, evidence)
 
 
 def _asker_units(asker: str, budget: float) -> int:
@@ -139,7 +154,7 @@ def ask(
     rho: float | None = None,
     delta: float | None = None,
     name: str | None = None,
-    store: str | None = None,
+    store: Store = None,
 ) -> Asked:
     """Ask a registered data set.
 
@@ -161,24 +176,24 @@ def ask(
     not hidden; and the promise holds for the unit that was declared, not for groups of people.
     """
     check_asker(asker)
-    keeper = BudgetStore(store or default_store(data))
-    one = keeper.load(name or Path(data).name)
-    loss, units = one.accounting.price(epsilon, rho)
-    delta_loss, delta_units = one.accounting.delta_price(delta)
-    parsed = parse(question, one.description)
-    plan = measuring.plan(parsed, one.description, one.accounting.method, loss, delta_loss)
-    content = read(data)
-    if data_seal(content, one.salt) != one.data_seal:
-        raise IntegrityError(
-            f"{data} is not what was registered as '{one.name}'; nothing was spent",
-            hint="put the registered file back: its budget belongs to these data",
-        )
-    charge = keeper.charge(one, asker, parsed.text, units, delta_units)
-    if charge.answer is not None:
-        answer = Answer.from_json(charge.answer)
-    else:
-        answer = _measured(keeper, one, plan, charge, data, content, units, delta_units)
-    left, own = remains(one, keeper.spent(one.name), asker)
+    with _kept(data, store) as keeper:
+        one = keeper.load(name or Path(data).name)
+        loss, units = one.accounting.price(epsilon, rho)
+        delta_loss, delta_units = one.accounting.delta_price(delta)
+        parsed = parse(question, one.description)
+        plan = measuring.plan(parsed, one.description, one.accounting.method, loss, delta_loss)
+        content = read(data)
+        if data_seal(content, one.salt) != one.data_seal:
+            raise IntegrityError(
+                f"{data} is not what was registered as '{one.name}'; nothing was spent",
+                hint="put the registered file back: its budget belongs to these data",
+            )
+        charge = keeper.charge(one, asker, parsed.text, units, delta_units)
+        if charge.answer is not None:
+            answer = Answer.from_json(charge.answer)
+        else:
+            answer = _measured(keeper, one, plan, charge, data, content, units, delta_units)
+        left, own = remains(one, keeper.spent(one.name), asker)
     return Asked(answer, charge.answer is not None, left, own, one)
 
 
@@ -213,10 +228,14 @@ def remains(one: Registration, spent: Spent, asker: str) -> tuple[dict[str, floa
     return left, {symbol: own / UNITS}
 
 
-def status(
-    data: str | Path, *, name: str | None = None, store: str | None = None
-) -> tuple[Registration, Spent]:
+def status(data: str | Path, *, name: str | None = None, store: Store = None) -> tuple[Registration, Spent]:
     """A data set's registration and what has been spent of it."""
-    keeper = BudgetStore(store or default_store(data))
-    one = keeper.load(name or Path(data).name)
-    return one, keeper.spent(one.name)
+    with _kept(data, store) as keeper:
+        one = keeper.load(name or Path(data).name)
+        return one, keeper.spent(one.name)
+
+
+def budget(data: str | Path, *, name: str | None = None, store: Store = None, last: int = LAST) -> Budget:
+    """A data set's budget as its steward reads it: by person, with the ``last`` questions."""
+    with _kept(data, store) as keeper:
+        return budget_of(keeper, name or Path(data).name, last=last)

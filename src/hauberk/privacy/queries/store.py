@@ -1,72 +1,27 @@
-"""Where budgets are kept: three tables in a database, which survive crashes and allow for several at once.
+"""Budgets in a database: what survives crashes, and allows for several who ask at once.
 
 A question's price is on disk before its answer exists, so a crash in between loses an answer and never a price.
 Whoever spends locks the data set's row first; two that want the last of a budget come one after the other.
 
-    query_datasets    one row a data set: its description, budget and how its data are known again
-    query_askers      what one person may spend of it
-    query_spendings   every price paid, with the answer once there is one
-
 Limits: whoever can write to the database can raise budgets, and whoever deletes it starts anew. It belongs to
-the data's steward, beside the data; who may ask at all is decided before it, not here.
+the data's steward, beside the data or in a vault; who may ask at all is decided before it, not here.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.pool import NullPool
 
 from hauberk.core.clock import Clock, now, timestamp
-from hauberk.core.errors import BudgetExceeded, ConfigError, DataError, EnvironmentFailure
-from hauberk.core.files import machine_errors
+from hauberk.core.database import Database
+from hauberk.core.errors import BudgetExceeded, ConfigError, DataError
 from hauberk.privacy.queries.accounting import DELTA_UNITS, UNITS, Accounting
 from hauberk.privacy.queries.description import Description
-
-_WAIT_S = 30  # for another one who is spending
-
-_META = sql.MetaData()
-DATASETS = sql.Table(
-    "query_datasets",
-    _META,
-    sql.Column("name", sql.String(200), primary_key=True),
-    sql.Column("description", sql.Text, nullable=False),
-    sql.Column("method", sql.String(8), nullable=False),
-    sql.Column("budget", sql.Float, nullable=False),
-    sql.Column("delta", sql.Float, nullable=False),
-    sql.Column("budget_units", sql.BigInteger, nullable=False),
-    sql.Column("delta_units", sql.BigInteger, nullable=False),
-    sql.Column("salt", sql.String(64), nullable=False),
-    sql.Column("data_seal", sql.String(64), nullable=False),
-    sql.Column("evidence", sql.String(80)),
-    sql.Column("turns", sql.BigInteger, nullable=False),
-)
-ASKERS = sql.Table(
-    "query_askers",
-    _META,
-    sql.Column("dataset", sql.String(200), sql.ForeignKey("query_datasets.name"), primary_key=True),
-    sql.Column("asker", sql.String(200), primary_key=True),
-    sql.Column("budget_units", sql.BigInteger, nullable=False),
-)
-SPENDINGS = sql.Table(
-    "query_spendings",
-    _META,
-    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
-    sql.Column("dataset", sql.String(200), sql.ForeignKey("query_datasets.name"), nullable=False),
-    sql.Column("asker", sql.String(200), nullable=False),
-    sql.Column("question", sql.Text, nullable=False),
-    sql.Column("units", sql.BigInteger, nullable=False),
-    sql.Column("delta_units", sql.BigInteger, nullable=False),
-    sql.Column("asked", sql.String(32), nullable=False),
-    sql.Column("answer", sql.Text),
-)
+from hauberk.privacy.queries.schema import ASKERS, DATASETS, SPENDINGS
 
 
 @dataclass(frozen=True)
@@ -107,48 +62,36 @@ class Charge:
     answer: Mapping[str, Any] | None
 
 
-def sqlite_url(path: str | Path) -> str:
-    return f"sqlite:///{Path(path).absolute()}"
+@dataclass(frozen=True)
+class Spending:
+    """One price that was paid.
+
+    Args:
+        asked: the time, as RFC 3339 writes it in UTC.
+        answered: False where the machine failed between the price and the answer.
+    """
+
+    asker: str
+    question: str
+    units: int
+    delta_units: int
+    asked: str
+    answered: bool
 
 
 class BudgetStore:
     """The tables in one database.
 
     Args:
-        url: as SQLAlchemy writes it.
-        make: create what is not there. Without it a missing database is an error: an empty one would have
-            nothing spent.
+        database: with these tables. It is not closed here.
 
-    Raises:
-        ConfigError: not a URL.
-        DataError: there is no such database.
-        EnvironmentFailure: it cannot be reached.
+    Raises from every method:
+        EnvironmentFailure: the database does not answer.
+        IntegrityError: its file is damaged.
     """
 
-    def __init__(self, url: str, *, make: bool = False, clock: Clock = now) -> None:
-        try:
-            parsed = sql.make_url(url)
-            local = parsed.get_backend_name() == "sqlite"
-            arguments = {"timeout": _WAIT_S} if local else {}
-            self._engine = sql.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
-        except (sql.exc.ArgumentError, sql.exc.NoSuchModuleError) as error:
-            raise ConfigError(f"'{url}' is no database URL", hint="sqlite:///budgets.sqlite") from error
-        self._clock = clock
-        if local:
-            sql.event.listen(self._engine, "connect", _durable)
-            self._check_file(Path(parsed.database or ""), make)
-        if make:
-            with self._turn() as connection:
-                _META.create_all(connection)
-
-    def _check_file(self, path: Path, make: bool) -> None:
-        if path.is_file():
-            return
-        if not make:
-            raise DataError(f"no budgets at {path}", hint="hauberk data query init DATA --budget E …")
-        with machine_errors("write", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # the salt in it is the steward's
+    def __init__(self, database: Database, *, clock: Clock = now) -> None:
+        self.database, self._clock = database, clock
 
     def register(self, one: Registration) -> None:
         """Keep a data set's budget.
@@ -156,7 +99,7 @@ class BudgetStore:
         Raises:
             ConfigError: the name has one already.
         """
-        with self._turn() as connection:
+        with self.database.write() as connection:
             if connection.execute(sql.select(DATASETS.c.name).where(DATASETS.c.name == one.name)).first():
                 raise ConfigError(
                     f"'{one.name}' has a budget already; a second one would promise what the first has spent",
@@ -182,12 +125,12 @@ class BudgetStore:
 
     def registered(self) -> list[str]:
         """The names of all data sets."""
-        with self._turn() as connection:
+        with self.database.read() as connection:
             return list(connection.execute(sql.select(DATASETS.c.name).order_by(DATASETS.c.name)).scalars())
 
     def load(self, name: str) -> Registration:
         """A data set by its name; raises ``DataError`` where there is none."""
-        with self._turn() as connection:
+        with self.database.read() as connection:
             row = connection.execute(sql.select(DATASETS).where(DATASETS.c.name == name)).mappings().first()
             if row is None:
                 raise DataError(
@@ -208,8 +151,30 @@ class BudgetStore:
 
     def spent(self, name: str) -> Spent:
         """What has been spent of a data set's budget."""
-        with self._turn() as connection:
+        with self.database.read() as connection:
             return _spent(connection, name)
+
+    def spendings(self, name: str, last: int) -> list[Spending]:
+        """What was asked of a data set, the newest first, at most ``last``."""
+        wanted = (
+            sql.select(SPENDINGS, SPENDINGS.c.answer.is_not(None).label("answered"))
+            .where(SPENDINGS.c.dataset == name)
+            .order_by(SPENDINGS.c.id.desc())
+            .limit(last)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return [
+            Spending(
+                row["asker"],
+                row["question"],
+                row["units"],
+                row["delta_units"],
+                row["asked"],
+                bool(row["answered"]),
+            )
+            for row in rows
+        ]
 
     def charge(self, one: Registration, asker: str, question: str, units: int, delta_units: int) -> Charge:
         """Pay for a question; when this returns, the price is on disk.
@@ -220,7 +185,7 @@ class BudgetStore:
             BudgetExceeded: it costs more than is left, of the data set's budget or of the person's; nothing was
                 spent.
         """
-        with self._turn() as connection:
+        with self.database.write() as connection:
             lock = sql.update(DATASETS).where(DATASETS.c.name == one.name).values(turns=DATASETS.c.turns + 1)
             if connection.execute(lock).rowcount != 1:
                 raise DataError(f"'{one.name}' has no budget here")
@@ -255,26 +220,8 @@ class BudgetStore:
     def keep(self, charge: Charge, answer: Mapping[str, Any]) -> None:
         """Store the answer with its price."""
         text = json.dumps(answer, ensure_ascii=False)
-        with self._turn() as connection:
+        with self.database.write() as connection:
             connection.execute(sql.update(SPENDINGS).where(SPENDINGS.c.id == charge.number).values(answer=text))
-
-    @contextmanager
-    def _turn(self) -> Iterator[sql.Connection]:
-        """One transaction, on disk when the block ends."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sql.exc.SQLAlchemyError as error:
-            first = (str(getattr(error, "orig", None) or error).splitlines() or ["?"])[0]
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise EnvironmentFailure(f"the budgets at {where} cannot be used: {first}") from error
-
-
-def _durable(connection: Any, _record: object) -> None:
-    """A commit that returns is on the disk itself, not in a cache of the machine."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous=EXTRA")
-    cursor.close()
 
 
 def _spent(connection: sql.Connection, name: str) -> Spent:
