@@ -147,6 +147,16 @@ class Accounts:
             return connection.execute(delete(recovery).where(own)).rowcount == 1
 
 
+def having(database: Database) -> tuple[frozenset[str], frozenset[str]]:
+    """Who has a password, and who a second factor."""
+    with database.read() as connection:
+        found = [
+            frozenset(connection.execute(select(table.c.identity)).scalars())
+            for table in (schema.passwords, schema.factors)
+        ]
+    return found[0], found[1]
+
+
 def _read(connection: Connection, name: str) -> Any:
     people, known, factors = schema.identities, schema.passwords, schema.factors
     query = select(

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from hauberk.access import schema
 from hauberk.access.changes import identity_row, milliseconds
@@ -147,6 +147,13 @@ class Sessions:
             )
             for one in rows
         ]
+
+    def people(self) -> int:
+        """How many people are signed in."""
+        live = self._live(milliseconds(self._clock()))
+        query = select(func.count(_TABLE.c.identity.distinct())).where(live)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def _live(self, present: int) -> ColumnElement[bool]:
         return (_TABLE.c.seen_ms > present - self._idle_ms) & (_TABLE.c.created_ms > present - self._longest_ms)

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,10 @@ from hauberk.access.granting import grant
 from hauberk.access.identities import add
 from hauberk.access.sessions import Sessions
 from hauberk.serving.address import Address
-from hauberk.serving.console.opening import console_of
+from hauberk.serving.guard.policy import GuardPolicy
 from hauberk.serving.limits import Limits
-from hauberk.serving.running import Service
-from hauberk.serving.vault_door import VaultDoor
-from hauberk.serving.vault_source import VaultSource
+from hauberk.serving.of_vault import Callers, service_of
 from hauberk.vault import Vault, create_vault
-from hauberk.vault.listing import known
-from hauberk.vault.loading import load
 
 PASSWORD = "correct horse battery"
 PEOPLE = {
@@ -82,12 +77,14 @@ def house_in(folder: Path, nets: tuple[Path, Path]) -> Iterator[House]:
         add(vault.database, "nightly", "service")
         grant(vault.database, "predictor", "nightly", "digits")
         access = open_access(vault)
-        service = Service(
-            source=VaultSource(["digits"], partial(known, vault), partial(load, vault, action="model.predict")),
+        service = service_of(
+            vault,
+            ["digits"],
+            [],
+            policy=GuardPolicy(),
+            callers=Callers(),
             address=Address(port=0),
             limits=Limits(drain_s=0.0, grace_s=2.0),
-            door=lambda _metrics: VaultDoor(access, in_use="production"),
-            console=console_of(vault, access, Address(port=0)),
             poll_s=3600.0,
         )
         with running(service) as server:

@@ -25,6 +25,7 @@ class Filter:
     Args:
         model: its name, in which ``*`` stands for any characters.
         since: from then on; until: before then.
+        below: of smaller numbers than this one, for whoever turns pages.
     """
 
     who: str | None = None
@@ -33,6 +34,7 @@ class Filter:
     allowed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    below: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same for the database."""
@@ -52,6 +54,8 @@ class Filter:
             found.append(table.time_ms >= milliseconds(self.since))
         if self.until is not None:
             found.append(table.time_ms < milliseconds(self.until))
+        if self.below is not None:
+            found.append(table.number < self.below)
         return found
 
 

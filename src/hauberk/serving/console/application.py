@@ -20,7 +20,7 @@ from hauberk.access import Caller, Circumstances
 from hauberk.core.errors import AccessDenied, ConfigError, DataError, HauberkError, TrailUnavailable
 from hauberk.serving.console import arriving, forms, live
 from hauberk.serving.console.forms import BadForm, Foreign
-from hauberk.serving.console.pages import Act, Asked, Done, Form, Page, Shown
+from hauberk.serving.console.pages import Act, Asked, Done, Form, Missing, Page, Shown
 from hauberk.serving.console.registry import PAGES
 from hauberk.serving.console.rendering import render
 from hauberk.serving.console.static_files import PLACE, served
@@ -151,10 +151,10 @@ class Console:
                 status = 200 if trouble is None else _status(trouble)
             if view is None:
                 if page.action is not None:
-                    viewer.require(
-                        page.action, detail=f"console {page.name} {' '.join(asked.path.values())}".strip()
-                    )
+                    viewer.require(page.action, detail=page.said(asked))
                 view = page.view(viewer, asked)
+        except Missing:
+            return self._told(request, 404, "missing", viewer)
         except HauberkError as error:
             return self._refused(request, viewer, error)
         if isinstance(view, Response):

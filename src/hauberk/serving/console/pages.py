@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from hauberk.serving.console.viewer import Viewer
 
 
+class Missing(Exception):
+    """There is no such page: it was asked for by a name that nothing has."""
+
+
 @dataclass(frozen=True)
 class Form:
     """What was filled in: fields by name, each with all its values."""
@@ -109,6 +113,7 @@ class Page:
         action: the permission that it takes; None where everybody who is signed in may see it, each what
             he may.
         under: the page in the navigation that it belongs to [default: it stands there itself].
+        detail: what the trail says of a look at it [default: its name, and the names in its path].
         acts: by the word that its form sends.
         concerns: what needs attention, for the overview; asked of those who may see the page.
     """
@@ -118,8 +123,15 @@ class Page:
     view: Callable[[Viewer, Asked], Any]
     action: str | None = None
     under: str | None = None
+    detail: Callable[[Asked], str] | None = None
     acts: Mapping[str, Act] = field(default_factory=dict)
     concerns: Callable[[Viewer], Sequence[Concern]] | None = None
+
+    def said(self, asked: Asked) -> str:
+        """What the trail says of a look at it."""
+        if self.detail is not None:
+            return self.detail(asked)
+        return " ".join(("console", self.name, *asked.path.values()))
 
     @property
     def section(self) -> str:

@@ -68,7 +68,9 @@ const follow = () => {
 
 // Moments in the viewer's own time zone.
 
-const moments = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const tongue = document.documentElement.lang.slice(0, 2);
+const place = navigator.languages.find((one) => one.startsWith(tongue)) ?? tongue;
+const moments = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short" });
 
 const dress = (root) => {
   for (const one of root.querySelectorAll("time.at")) {
@@ -104,7 +106,7 @@ document.addEventListener("toggle", (event) => {
 // The keyboard.
 
 const step = (by) => {
-  const pages = [...document.querySelectorAll("nav a")];
+  const pages = [...document.querySelectorAll(".side nav a")];
   const at = pages.findIndex((one) => one.ariaCurrent === "page");
   const next = pages[at + by];
   if (next) location.assign(next.href);

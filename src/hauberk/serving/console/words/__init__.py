@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hauberk.serving.console.pages import Concern
 from hauberk.serving.console.words import access, frame, overview, trail
 
 SECTIONS = (frame, overview, access, trail)
@@ -19,7 +20,7 @@ class Words:
         self.lang = lang
         self._sentences = CATALOGUE[lang]
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """The sentence with its places filled.
 
         Raises:
@@ -30,9 +31,16 @@ class Words:
     def __contains__(self, key: str) -> bool:
         return key in self._sentences
 
-    def count(self, key: str, count: int, **values: object) -> str:
+    def count(self, key: str, count: int, /, **values: object) -> str:
         """``key.one`` or ``key.other``, with ``{n}`` for the number."""
         return self(f"{key}.{'one' if count == 1 else 'other'}", n=f"{count:,}", **values)
+
+    def of(self, concern: Concern) -> str:
+        """What a concern says."""
+        count = concern.values.get("count")
+        if count is None:
+            return self(concern.key, **concern.values)
+        return self.count(concern.key, count, **concern.values)
 
 
 def wanted(header: str, cookie: str | None) -> str:

@@ -46,8 +46,8 @@ ENGLISH: dict[str, str] = {
     "told.form.title": "This form cannot be read",
     "told.form.text": "Go back, load the page again and repeat what you did.",
     "told.foreign.title": "This form does not come from your session",
-    "told.foreign.text": "Nothing was done. It was sent by another page, or before you signed in anew. "
-    "Go back, load the page again and repeat what you did.",
+    "told.foreign.text": "Nothing was done. It was sent by another page, or before you signed in anew. Go "
+    "back, load the page again and repeat what you did.",
     "told.signed_out.title": "You are signed out",
     "told.signed_out.text": "Nothing was done. Your session ended, or you signed out elsewhere. Sign in and "
     "repeat what you did.",
@@ -136,8 +136,8 @@ CHINESE: dict[str, str] = {
     "told.form.title": "无法读取提交的表单",
     "told.form.text": "请返回并重新载入页面，然后再操作一次。",
     "told.foreign.title": "这份表单不属于您当前的会话",
-    "told.foreign.text": "没有执行任何操作。表单来自其他页面，或是在您重新登录之前打开的。请返回并重新"
-    "载入页面，然后再操作一次。",
+    "told.foreign.text": "没有执行任何操作。表单来自其他页面，或是在您重新登录之前打开的。请返回并重新载入页"
+    "面，然后再操作一次。",
     "told.signed_out.title": "您已退出登录",
     "told.signed_out.text": "没有执行任何操作。会话已结束，或您已在别处退出。请登录后再操作一次。",
     "told.no_trail.title": "暂时无法进行",
