@@ -13,6 +13,9 @@ from hauberk.vault.names import Reference
 from hauberk.vault.registry import DEPLOYMENT
 from hauberk.vault.telling import note, settle, statement
 
+SERVED = "served by "
+"""How the detail of such an event begins; the server's name follows."""
+
 
 class Deployments:
     """Tells the ledger what one server serves.
@@ -23,7 +26,7 @@ class Deployments:
     """
 
     def __init__(self, vault: Vault, server: str) -> None:
-        self._vault, self._detail = vault, f"served by {server}"
+        self._vault, self._detail = vault, f"{SERVED}{server}"
 
     def begun(self, model: str, number: int) -> None:
         """A version is about to be served.

@@ -32,30 +32,29 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 
 def test_a_vault_without_budgets_has_none(vault: Vault) -> None:
-    assert budgets(vault) == ()
+    assert budgets(vault).datasets == ()
 
 
 def test_what_was_spent_is_shown_in_all_and_by_person(vault: Vault) -> None:
-    store = BudgetStore(f"sqlite:///{vault.folder}/vault.sqlite", make=True)
+    store = BudgetStore(vault.database)
     store.register(SHARED)
     paid = store.charge(SHARED, "ann", "SELECT COUNT(*) FROM data", UNITS // 4, 0)
     store.keep(paid, {"value": 7})
     store.charge(SHARED, "ann", "SELECT SUM(age) FROM data", 7 * UNITS // 10, DELTA_UNITS // 4_000_000)
-    (one,) = budgets(vault)
-    assert (one.dataset, one.unit, one.counts) == ("people.csv", "one row", "epsilon")
-    assert one.whole == Amount(0.95, 2.0)
-    assert one.whole.left == pytest.approx(1.05)
-    assert one.delta == Amount(2.5e-7, 1e-6)
-    assert dict(one.people) == {"ann": Amount(0.95, 1.0), "bob": Amount(0.0, 0.5)}
+    (one,) = budgets(vault).datasets
+    assert (one.name, one.unit, one.counts) == ("people.csv", "one row", "epsilon")
+    assert (one.epsilon, one.delta) == (2.0, 1e-6)
+    assert one.whole == Amount(0.95, 1.05, 2.0)
+    assert not one.whole.nearly
+    assert dict(one.people) == {"ann": Amount(0.95, 0.05, 1.0), "bob": Amount(0.0, 0.5, 0.5)}
     assert [name for name, amount in one.people if amount.nearly] == ["ann"]
-    assert [(each.question[:10], each.answered) for each in one.last] == [
+    assert [(each.text[:10], each.answered) for each in one.last] == [
         ("SELECT SUM", False),
         ("SELECT COU", True),
     ]
 
 
 def test_who_shares_the_whole_has_no_budget_of_his_own() -> None:
-    assert Amount(0.5, None).left is None
-    assert not Amount(9.0, None).nearly
-    assert Amount(0.0, 0.0).share == 0.0
-    assert Amount(3.0, 2.0).share == 1.0, "a budget that was lowered by hand"
+    assert not Amount(9.0, 0.0, None).nearly
+    assert Amount(0.0, 0.0, 0.0).share == 0.0
+    assert Amount(3.0, 0.0, 2.0).share == 1.0, "a budget that was lowered by hand"

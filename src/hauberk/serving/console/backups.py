@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from hauberk.core.errors import HauberkError
 from hauberk.core.evidence import Evidence
+from hauberk.serving.console.moments import milliseconds
+from hauberk.serving.console.pages import Asked, Concern, Page
+from hauberk.serving.console.viewer import Viewer
 from hauberk.vault.backup.drilling import KIND
 from hauberk.vault.backup.making import vault_id
 from hauberk.vault.backup.restic import Repository, Snapshot
@@ -29,18 +32,26 @@ _RANK = {"fail": 0, "warn": 1, "ok": 2}
 
 
 @dataclass(frozen=True)
+class Backup:
+    """One backup in the list; ``made_ms`` is when, in POSIX milliseconds."""
+
+    id: str
+    made_ms: int
+
+
+@dataclass(frozen=True)
 class Drilled:
     """The record of one drill.
 
     Args:
-        created: RFC 3339; ``backup`` the same of the backup that was put back.
+        created_ms: when; ``backup_ms`` is when the backup was made that was put back; POSIX milliseconds.
         reason: why it did not pass; empty where it did.
         model: the version that was opened, or None.
         digest: of the record.
     """
 
-    created: str
-    backup: str
+    created_ms: int
+    backup_ms: int | None
     passed: bool
     reason: str
     versions: int
@@ -65,7 +76,7 @@ class BackupsView:
 
     place: str | None
     problem: str | None
-    snapshots: tuple[Snapshot, ...]
+    snapshots: tuple[Backup, ...]
     count: int
     late: bool
     drills: tuple[Drilled, ...]
@@ -116,16 +127,15 @@ class Backups:
                 problem = str(error)
         drills = drills_of(self._records, vault_id(vault))
         findings, sound = examined(vault.folder)
-        present = vault.clock()
-        passed = [one.created for one in drills if one.passed]
+        present = vault.now_ms()
+        made = [Backup(one.id, milliseconds(one.time) or 0) for one in snapshots]
+        passed = [one.created_ms for one in drills if one.passed]
         return BackupsView(
             place=place,
             problem=problem,
-            snapshots=tuple(snapshots[:SHOWN]),
+            snapshots=tuple(made[:SHOWN]),
             count=len(snapshots),
-            late=problem is None
-            and place is not None
-            and _older([one.time for one in snapshots], LATE, present),
+            late=problem is None and place is not None and _older([one.made_ms for one in made], LATE, present),
             drills=drills,
             stale=_older(passed, STALE, present),
             findings=findings,
@@ -143,7 +153,7 @@ def drills_of(folder: Path, vault: str) -> tuple[Drilled, ...]:
             continue
         if one.kind == KIND and one.subject.get("name") == vault:
             found.append(_drilled(one))
-    return tuple(sorted(found, key=lambda one: one.created, reverse=True))
+    return tuple(sorted(found, key=lambda one: one.created_ms, reverse=True))
 
 
 def examined(folder: Path) -> tuple[tuple[Finding, ...], bool]:
@@ -155,8 +165,8 @@ def examined(folder: Path) -> tuple[tuple[Finding, ...], bool]:
 def _drilled(one: Evidence) -> Drilled:
     result = one.result
     return Drilled(
-        created=one.created,
-        backup=str(result.get("backup_created", "")),
+        created_ms=milliseconds(one.created) or 0,
+        backup_ms=milliseconds(str(result.get("backup_created", ""))),
         passed=result.get("passed") is True,
         reason=str(result.get("reason") or ""),
         versions=int(result.get("versions") or 0),
@@ -166,6 +176,29 @@ def _drilled(one: Evidence) -> Drilled:
     )
 
 
-def _older(times: list[str], most: timedelta, present: datetime) -> bool:
+def _older(times_ms: list[int], most: timedelta, now_ms: int) -> bool:
     """Whether the newest of these times lies further back, or there is none."""
-    return not times or present - max(datetime.fromisoformat(one) for one in times) > most
+    return not times_ms or now_ms - max(times_ms) > most.total_seconds() * 1000
+
+
+def _view(viewer: Viewer, _asked: Asked) -> BackupsView:
+    return viewer.inside.kept.backups.view(viewer.vault)
+
+
+def _concerns(viewer: Viewer) -> Sequence[Concern]:
+    found, to = viewer.inside.kept.backups.view(viewer.vault), "/backups"
+    concerns = []
+    if not found.sound:
+        concerns.append(Concern("bad", "backups.concern.doctor", to))
+    if found.problem is not None:
+        concerns.append(Concern("bad", "backups.concern.problem", to))
+    elif found.late:
+        concerns.append(Concern("bad", "backups.concern.late", to))
+    if found.drill is not None and not found.drill.passed:
+        concerns.append(Concern("bad", "backups.concern.drill", to))
+    elif found.stale:
+        concerns.append(Concern("warn", "backups.concern.stale", to))
+    return concerns
+
+
+PAGES = (Page(name="backups", path="/backups", view=_view, action="audit.read", concerns=_concerns),)

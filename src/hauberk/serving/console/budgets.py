@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import inspect, select
-
-from hauberk.privacy.queries.accounting import DELTA_UNITS, UNITS, Accounting
-from hauberk.privacy.queries.store import DATASETS, SPENDINGS, BudgetStore, Registration, Spent
-from hauberk.vault.place import POSTGRES, Vault
+from hauberk.privacy.queries.overview import Budget, budget_of
+from hauberk.privacy.queries.store import BudgetStore
+from hauberk.serving.console.moments import milliseconds
+from hauberk.serving.console.pages import Asked, Concern, Page
+from hauberk.serving.console.viewer import Viewer
+from hauberk.vault.budgets import MANAGE
+from hauberk.vault.place import Vault
 
 NEARLY = 0.9  # share of a budget from which on it needs attention
-_LAST = 10  # questions
 
 
 @dataclass(frozen=True)
 class Amount:
-    """What was spent of a budget, in the unit that its data set counts.
+    """What was spent of a budget, and is left, in the unit that its data set counts.
 
     Args:
         budget: None where somebody shares the whole with all others.
     """
 
     spent: float
+    left: float
     budget: float | None
 
     @property
@@ -32,104 +34,97 @@ class Amount:
         return min(1.0, self.spent / self.budget) if self.budget else 0.0
 
     @property
-    def left(self) -> float | None:
-        return None if self.budget is None else max(0.0, self.budget - self.spent)
-
-    @property
     def nearly(self) -> bool:
         """Whether little is left."""
         return self.budget is not None and self.share >= NEARLY
 
 
 @dataclass(frozen=True)
-class PastQuestion:
+class Question:
     """A question that was paid for.
 
     Args:
         price: in the data set's unit.
-        asked: RFC 3339.
         answered: False where the machine failed between the price and the answer.
     """
 
     asker: str
-    question: str
+    text: str
     price: float
-    asked: str
+    asked_ms: int | None
     answered: bool
 
 
 @dataclass(frozen=True)
-class Budget:
+class DataSet:
     """One data set.
 
     Args:
         unit: whose privacy is protected, in words.
         counts: what is counted, ``epsilon`` or ``rho``.
-        delta: None where no delta can be spent.
+        epsilon: what was promised, at ``delta``.
         people: all who asked or have a share, by name.
         last: the newest questions first.
     """
 
-    dataset: str
+    name: str
     unit: str
     counts: str
-    accounting: Accounting
+    epsilon: float
+    delta: float
     whole: Amount
-    delta: Amount | None
     people: tuple[tuple[str, Amount], ...]
-    last: tuple[PastQuestion, ...]
+    last: tuple[Question, ...]
 
 
-def budgets(vault: Vault) -> tuple[Budget, ...]:
-    """All data sets whose budgets stand in a vault, by name; none where none was ever given there.
+@dataclass(frozen=True)
+class Budgets:
+    """All data sets with a budget, by name."""
+
+    datasets: tuple[DataSet, ...]
+
+
+def budgets(vault: Vault) -> Budgets:
+    """All data sets whose budgets stand in a vault. Whether its caller may see them was decided before.
 
     Raises:
         EnvironmentFailure: they cannot be read.
     """
-    with vault.database.read() as connection:
-        if not inspect(connection).has_table(DATASETS.name):
-            return ()
-    store = _store(vault)
-    return tuple(
-        budget_of(store.load(name), store.spent(name), _questions(vault, name)) for name in store.registered()
+    store = BudgetStore(vault.database, clock=vault.clock)
+    return Budgets(tuple(data_set(budget_of(store, name)) for name in store.registered()))
+
+
+def data_set(one: Budget) -> DataSet:
+    """One data set's budget as the page shows it."""
+    counts = one.accounting.symbol
+    return DataSet(
+        name=one.dataset,
+        unit=one.unit,
+        counts=counts,
+        epsilon=one.accounting.budget,
+        delta=one.accounting.delta,
+        whole=Amount(one.spent[counts], one.left[counts], one.budget[counts]),
+        people=tuple(
+            (each.name, Amount(each.spent[counts], each.left[counts], each.budget and each.budget[counts]))
+            for each in one.people
+        ),
+        last=tuple(
+            Question(each.asker, each.question, each.price[counts], milliseconds(each.asked), each.answered)
+            for each in one.last
+        ),
     )
 
 
-def budget_of(one: Registration, spent: Spent, last: Sequence[PastQuestion]) -> Budget:
-    """One data set's budget in figures."""
-    delta = None
-    if one.accounting.method == "pure" and one.delta_units:
-        delta = Amount(spent.delta_units / DELTA_UNITS, one.delta_units / DELTA_UNITS)
-    return Budget(
-        dataset=one.name,
-        unit=one.description.unit_text,
-        counts=one.accounting.symbol,
-        accounting=one.accounting,
-        whole=Amount(spent.units / UNITS, one.budget_units / UNITS),
-        delta=delta,
-        people=_people(one.askers, spent.by),
-        last=tuple(last),
-    )
+def _view(viewer: Viewer, _asked: Asked) -> Budgets:
+    return budgets(viewer.vault)
 
 
-def _people(askers: Mapping[str, int], by: Mapping[str, int]) -> tuple[tuple[str, Amount], ...]:
-    def amount(name: str) -> Amount:
-        return Amount(by.get(name, 0) / UNITS, askers[name] / UNITS if name in askers else None)
-
-    return tuple((name, amount(name)) for name in sorted({*askers, *by}))
-
-
-def _questions(vault: Vault, name: str) -> list[PastQuestion]:
-    table = SPENDINGS
-    query = select(table).where(table.c.dataset == name).order_by(table.c.id.desc()).limit(_LAST)
-    with vault.database.read() as connection:
-        rows = connection.execute(query).all()
+def _concerns(viewer: Viewer) -> Sequence[Concern]:
     return [
-        PastQuestion(one.asker, one.question, one.units / UNITS, one.asked, one.answer is not None)
-        for one in rows
+        Concern("warn", "budgets.concern.nearly", "/budgets", {"dataset": one.name})
+        for one in budgets(viewer.vault).datasets
+        if one.whole.nearly
     ]
 
 
-def _store(vault: Vault) -> BudgetStore:
-    text = vault.settings.database
-    return BudgetStore(text if text.startswith(POSTGRES) else f"sqlite:///{vault.folder / text}")
+PAGES = (Page(name="budgets", path="/budgets", view=_view, action=MANAGE, concerns=_concerns),)

@@ -10,13 +10,20 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Literal
+
+from starlette.responses import HTMLResponse, Response
 
 from hauberk.core.errors import DataError
 from hauberk.ledger.figures import figures, written
 from hauberk.reports.html import render_html
 from hauberk.reports.words import Lang
+from hauberk.serving.console.model_pages import require_view
 from hauberk.serving.console.models import May, seen
+from hauberk.serving.console.moments import milliseconds
+from hauberk.serving.console.pages import Asked, Page
 from hauberk.serving.console.shelf import Measured, Shelf
+from hauberk.serving.console.viewer import Viewer
 from hauberk.vault.place import Vault
 from hauberk.vault.registry import Version
 
@@ -48,7 +55,7 @@ class Measurement:
     """
 
     kind: str
-    created: str
+    created_ms: int | None
     digest: str
     told: str
 
@@ -124,8 +131,39 @@ def _hash(text: str) -> str:
 def _evaluated(vault: Vault, shelf: Shelf, one: Version) -> Evaluated:
     known = shelf.of(vault, one)
     told = [
-        Measurement(each.kind, each.created, each.digest, written(figures(each.kind, each.to_json())))
+        Measurement(
+            each.kind, milliseconds(each.created), each.digest, written(figures(each.kind, each.to_json()))
+        )
         for each in reversed(known.evidence)
         if each.kind in MEASURING
     ]
     return Evaluated(one, known.newest, tuple(told), known.unread)
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Everything that was measured."""
+
+    versions: tuple[Evaluated, ...]
+
+
+def _view(viewer: Viewer, _asked: Asked) -> Evaluations:
+    found = evaluations(viewer.vault, viewer.inside.kept.shelf, viewer.may)
+    for name in dict.fromkeys(one.version.model for one in found):
+        names = next(one.version.names for one in found if one.version.model == name)
+        viewer.require("model.view", name, names, detail="console evaluations")
+    return Evaluations(found)
+
+
+def _report(viewer: Viewer, asked: Asked) -> Response:
+    name, number = asked.path["name"], int(asked.path["number"])
+    require_view(viewer, name, number)
+    lang: Literal["en", "zh"] = "zh" if viewer.words.lang == "zh" else "en"
+    found = report(viewer.vault, viewer.inside.kept.shelf, viewer.may, name, number, lang)
+    return HTMLResponse(found.page, headers={"content-security-policy": found.policy})
+
+
+PAGES = (
+    Page(name="evaluations", path="/evaluations", view=_view),
+    Page(name="report", path="/evaluations/{name}/{number:int}", view=_report, under="evaluations"),
+)

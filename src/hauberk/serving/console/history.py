@@ -8,11 +8,13 @@ page shows the same whichever worker answers it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hauberk.core.errors import HauberkError
 from hauberk.serving.figures import Figures, Sample, between
 from hauberk.serving.metrics import Metrics
 
@@ -68,6 +70,7 @@ class History:
         self._metrics, self._seconds, self._forward = metrics, seconds, forward
         self._last: Sample | None = None
         self._points: deque[Point] = deque(maxlen=int(KEPT_S / EVERY_S))
+        self._task: asyncio.Task[None] | None = None
 
     def look(self) -> None:
         """Take the figures since the last look."""
@@ -86,8 +89,12 @@ class History:
         """The last look."""
         return self._last
 
-    async def follow(self) -> None:
-        """Look again and again, until cancelled."""
+    def begin(self) -> None:
+        """Look again and again, for as long as the loop runs that this is called in."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def _follow(self) -> None:
         while True:
-            await asyncio.to_thread(self.look)
+            with contextlib.suppress(HauberkError):  # the metrics of a server that has not begun to serve
+                await asyncio.to_thread(self.look)
             await asyncio.sleep(EVERY_S)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from starlette.responses import Response
 
 from hauberk.core.errors import DataError, HauberkError
 from hauberk.crypto.notes import Note, parse_verifier
@@ -16,6 +18,10 @@ from hauberk.ledger.proving import prove_inclusion
 from hauberk.ledger.reading import Reader
 from hauberk.ledger.statements import Statement
 from hauberk.ledger.store.log import Log
+from hauberk.serving.console.files import download
+from hauberk.serving.console.moments import milliseconds
+from hauberk.serving.console.pages import Act, Asked, Concern, Form, Page, Shown
+from hauberk.serving.console.viewer import Viewer
 from hauberk.vault import schema
 from hauberk.vault.place import Vault
 
@@ -53,7 +59,7 @@ class Told:
     kind: str | None
     name: str
     version: int | None
-    created: str
+    created_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -183,10 +189,10 @@ def _told(number: int, data: bytes) -> Told:
     except DataError:
         said = None
     if said is None:
-        return Told(number, None, "", None, "")
+        return Told(number, None, "", None, None)
     number_of = said.facts.get("version")
     version = number_of if isinstance(number_of, int) else None
-    return Told(number, said.kind, said.name or "", version, said.created or "")
+    return Told(number, said.kind, said.name or "", version, milliseconds(said.created or ""))
 
 
 def _time(data: bytes) -> int | None:
@@ -199,3 +205,53 @@ def _waiting(vault: Vault) -> int:
     with vault.database.read() as connection:
         query = select(func.count()).select_from(table).where(table.c.waiting.is_not(None))
         return int(connection.execute(query).scalar_one())
+
+
+def _view(viewer: Viewer, asked: Asked) -> LedgerView:
+    stop = asked.query["before"]
+    return ledger(viewer.vault, int(stop) if stop.isascii() and stop.isdigit() and len(stop) < 16 else None)
+
+
+def _verify(viewer: Viewer, _asked: Asked, _form: Form) -> Shown:
+    return Shown("ledger_verified", verify(viewer.vault))
+
+
+def _head(viewer: Viewer, _asked: Asked) -> Response:
+    return download(viewer.vault.ledger.head(), "checkpoint.txt")
+
+
+def _proof(viewer: Viewer, asked: Asked) -> Response:
+    number = int(asked.path["number"])
+    return download(proof_file(viewer.vault.ledger, number), f"entry-{number}.tlog-proof")
+
+
+def _concerns(viewer: Viewer) -> Sequence[Concern]:
+    found = []
+    try:
+        _policy(viewer.vault).check(viewer.vault.ledger.head())
+    except HauberkError:
+        found.append(Concern("bad", "ledger.concern.head", "/ledger"))
+    waiting = _waiting(viewer.vault)
+    if waiting:
+        found.append(Concern("warn", "ledger.concern.waiting", "/ledger", {"count": waiting}))
+    return found
+
+
+PAGES = (
+    Page(
+        name="ledger",
+        path="/ledger",
+        view=_view,
+        action="audit.read",
+        acts={"verify": Act(_verify, "audit.read", lambda _asked, _form: "read the whole ledger again")},
+        concerns=_concerns,
+    ),
+    Page(name="head", path="/ledger/head", view=_head, action="audit.read", under="ledger"),
+    Page(
+        name="entry_proof",
+        path="/ledger/{number:int}/proof",
+        view=_proof,
+        action="audit.read",
+        under="ledger",
+    ),
+)

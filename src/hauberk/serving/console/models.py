@@ -9,11 +9,12 @@ from hauberk.core.errors import DataError
 from hauberk.reports.charts import LineChart, Series
 from hauberk.serving.console.shelf import Known, Measured, Shelf
 from hauberk.serving.console.wishes import Wish, wishes
+from hauberk.serving.deploying import SERVED
 from hauberk.vault import registry
 from hauberk.vault.listing import Event, happened
 from hauberk.vault.names import PRODUCTION
 from hauberk.vault.place import Vault
-from hauberk.vault.registry import Version
+from hauberk.vault.registry import DEPLOYMENT, Version
 
 May = Callable[[str, str, tuple[str, ...]], bool]
 """Whether the viewer may: action, model, and all names of the version."""
@@ -45,11 +46,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """One version in a model's table."""
+    """One version in a model's table.
+
+    Args:
+        served: processes of this server that serve it.
+        servers: the machines whose last word to the ledger was that they serve it.
+    """
 
     version: Version
     known: Known
     served: int
+    servers: tuple[str, ...]
     wishes: tuple[Wish, ...]
 
 
@@ -93,10 +100,29 @@ def model(vault: Vault, shelf: Shelf, name: str, may: May, served: Served, viewe
     if not versions:
         raise DataError(f"there is no model '{name[:100]}'")
     waiting = [one for one in wishes(vault, viewer) if one.lacking]
-    entries = [_entry(vault, shelf, one, waiting, served) for one in reversed(versions)]
     numbers = {one.number for one in versions}
     events = [one for one in reversed(happened(vault, name)) if one.number in numbers]
+    told = servers(events)
+    entries = [
+        Entry(
+            version=one,
+            known=shelf.of(vault, one),
+            served=served.get((name, str(one.number)), 0),
+            servers=tuple(sorted(server for server, number in told.items() if number == one.number)),
+            wishes=tuple(wish for wish in waiting if (wish.model, wish.number) == (name, one.number)),
+        )
+        for one in reversed(versions)
+    ]
     return ModelView(name, tuple(entries), tuple(events))
+
+
+def servers(events: Sequence[Event]) -> dict[str, int]:
+    """The version that each machine told last that it serves; events with the newest first."""
+    found: dict[str, int] = {}
+    for one in events:
+        if one.what == DEPLOYMENT and one.detail.startswith(SERVED):
+            found.setdefault(one.detail.removeprefix(SERVED), one.number)
+    return found
 
 
 def seen(vault: Vault, may: May, model: str | None = None) -> list[Version]:
@@ -146,8 +172,3 @@ def _row(vault: Vault, shelf: Shelf, versions: Sequence[Version], waiting: int, 
         waiting=waiting,
         served=max((count for (served_name, _), count in served.items() if served_name == name), default=0),
     )
-
-
-def _entry(vault: Vault, shelf: Shelf, one: Version, waiting: Sequence[Wish], served: Served) -> Entry:
-    own = tuple(wish for wish in waiting if (wish.model, wish.number) == (one.model, one.number))
-    return Entry(one, shelf.of(vault, one), served.get((one.model, str(one.number)), 0), own)

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from hauberk.reports.numbers import percent
 from hauberk.serving.console.static_files import address
 from hauberk.serving.console.words import Words
 
@@ -26,7 +27,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(at=_at, ago=_ago, number=_number, short=_short)
+    made.filters.update(at=_at, ago=_ago, number=_number, short=_short, percent=percent, size=_size)
     made.globals["static"] = address
     return made
 
@@ -77,6 +78,14 @@ def _time(ms: int, text: str, more: str) -> Markup:
 
 def _number(value: float) -> str:
     return f"{value:,}"
+
+
+def _size(size_bytes: int) -> str:
+    """In the largest unit of which there is one."""
+    for power, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size_bytes >= power:
+            return f"{size_bytes / power:.3g} {unit}"
+    return f"{size_bytes} B"
 
 
 def _short(digest: str) -> str:

@@ -14,11 +14,16 @@ from sqlalchemy import case, func, select
 from hauberk.access import schema
 from hauberk.core.database import Database
 from hauberk.reports.charts import LineChart, Point, Series
+from hauberk.serving.console.drawing import Drawn, drawn
 from hauberk.serving.console.history import EVERY_S, KEPT_S, History
 from hauberk.serving.console.history import Point as Look
+from hauberk.serving.console.moments import milliseconds
+from hauberk.serving.console.pages import Act, Asked, Concern, Done, Form, Page
+from hauberk.serving.console.viewer import Viewer
 from hauberk.serving.figures import Figures, Sample
 from hauberk.serving.guard.alert_table import KeptAlert, recent
-from hauberk.serving.guard.lifting import Held, held
+from hauberk.serving.guard.lifting import Held, held, lift
+from hauberk.serving.watch import NoWatch
 
 ALERTS = 30
 CALLERS = 50
@@ -134,7 +139,7 @@ def rate_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
     if any(one.failed for one in looks):
         lines.append(("failed", 0, lambda one: one.failed))
     series = [Series(words(f"traffic.{name}"), style, _points(looks, value)) for name, style, value in lines]
-    return _chart("traffic.rates", "traffic.per_second", series, words)
+    return _chart("traffic.rates", series, words)
 
 
 def latency_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
@@ -143,14 +148,14 @@ def latency_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineCha
         Series("p50", 1, _points(looks, lambda one: _milliseconds(one.figures.p50_s))),
         Series("p99", 3, _points(looks, lambda one: _milliseconds(one.figures.p99_s)), dash=1),
     ]
-    return _chart("traffic.latency", "traffic.milliseconds", series, words)
+    return _chart("traffic.latency", series, words)
 
 
-def _chart(title: str, y_label: str, series: Sequence[Series], words: Callable[[str], str]) -> LineChart:
+def _chart(title: str, series: Sequence[Series], words: Callable[[str], str]) -> LineChart:
     return LineChart(
         title=words(title),
         x_label=words("traffic.minutes"),
-        y_label=words(y_label),
+        y_label="",  # the title says it
         series=series,
         x_text=lambda value: f"{value:g}".replace("-", "−"),
         legend=True,
@@ -176,3 +181,69 @@ def _points(looks: Sequence[Look], value: Callable[[Look], float | None]) -> lis
 
 def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else 1000 * seconds
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """An alert; ``at_ms`` is when."""
+
+    kept: KeptAlert
+    at_ms: int | None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the page shows.
+
+    Args:
+        lifts: whether the viewer may let somebody go.
+    """
+
+    now: TrafficView
+    rates: Drawn
+    latency: Drawn
+    alerts: tuple[AlertRow, ...]
+    lifts: bool
+
+
+def _view(viewer: Viewer, _asked: Asked) -> Traffic:
+    inside = viewer.inside
+    guarded = not isinstance(inside.server.watch, NoWatch)
+    found = traffic(inside.vault.database, inside.kept.history, viewer.now_ms, guarded=guarded)
+    return Traffic(
+        now=found,
+        rates=drawn(rate_chart(found.looks, viewer.words), height=260),
+        latency=drawn(latency_chart(found.looks, viewer.words), height=260),
+        alerts=tuple(AlertRow(one, milliseconds(one.alert.at)) for one in found.alerts),
+        lifts=viewer.may("access.manage"),
+    )
+
+
+def _lift(viewer: Viewer, _asked: Asked, form: Form) -> Done:
+    lift(viewer.inside.vault.database, form["caller"])
+    return Done("lifted")
+
+
+def _concerns(viewer: Viewer) -> Sequence[Concern]:
+    found = []
+    verdicts = held(viewer.inside.vault.database, now=viewer.now_ms / 1000)
+    if verdicts:
+        found.append(Concern("warn", "traffic.concern.held", "/traffic", {"count": len(verdicts)}))
+    points = viewer.inside.kept.history.points()
+    if any(one.failed for one in points):
+        found.append(Concern("bad", "traffic.concern.failed", "/traffic"))
+    return found
+
+
+PAGES = (
+    Page(
+        name="traffic",
+        path="/traffic",
+        view=_view,
+        action="audit.read",
+        acts={
+            "lift": Act(_lift, "access.manage", lambda _asked, form: f"guard: let '{form['caller'][:64]}' go"),
+        },
+        concerns=_concerns,
+    ),
+)

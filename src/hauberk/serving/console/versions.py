@@ -11,6 +11,7 @@ from hauberk.ledger.figures import figures, written
 from hauberk.ledger.policy import Policy
 from hauberk.ledger.proving import prove_inclusion
 from hauberk.serving.console.models import Entry, May, Served, model
+from hauberk.serving.console.moments import milliseconds
 from hauberk.serving.console.shelf import Shelf
 from hauberk.vault import registry
 from hauberk.vault.checking import check_published
@@ -43,7 +44,7 @@ class Line:
     """One piece of evidence; ``told`` are its figures."""
 
     kind: str
-    created: str
+    created_ms: int | None
     digest: str
     told: str
 
@@ -98,7 +99,9 @@ def version(
         entry=entry,
         files=tuple(files),
         evidence=tuple(
-            Line(each.kind, each.created, each.digest, written(figures(each.kind, each.to_json())))
+            Line(
+                each.kind, milliseconds(each.created), each.digest, written(figures(each.kind, each.to_json()))
+            )
             for each in entry.known.evidence
         ),
         events=tuple(event for event in shown.events if event.number == number),

@@ -17,6 +17,7 @@ from hauberk.vault import Vault
 from hauberk.vault.gate import Gate
 
 if TYPE_CHECKING:
+    from hauberk.serving.console.kept import Kept
     from hauberk.serving.metrics import Metrics
     from hauberk.serving.rack import Rack
     from hauberk.serving.watch import Watch
@@ -39,6 +40,7 @@ class Inside:
 
     Args:
         vault: the one that is served.
+        kept: what pages remember between requests.
         secure: whether browsers reach this over TLS, here or at a proxy.
         tls: whether it is here.
     """
@@ -47,6 +49,7 @@ class Inside:
     access: Access
     sessions: Sessions
     server: Server
+    kept: Kept
     secure: bool = False
     tls: bool = False
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from hauberk.serving.console.pages import Concern
-from hauberk.serving.console.words import access, frame, overview, trail
+from hauberk.serving.console.words import (
+    access,
+    backups,
+    budgets,
+    evaluations,
+    frame,
+    ledger,
+    models,
+    overview,
+    traffic,
+    trail,
+)
 
-SECTIONS = (frame, overview, access, trail)
+SECTIONS = (frame, overview, models, evaluations, traffic, access, trail, ledger, budgets, backups)
 CATALOGUE: dict[str, dict[str, str]] = {
     "en": {key: text for one in SECTIONS for key, text in one.ENGLISH.items()},
     "zh": {key: text for one in SECTIONS for key, text in one.CHINESE.items()},
