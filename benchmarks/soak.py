@@ -3,9 +3,9 @@
     python benchmarks/soak.py                                  # an hour; other things may run beside it
     python benchmarks/soak.py --minutes 3 --out soak-small.json
 
-The server of ``serving.py``: a vault, keys, every decision on disk, guard, metrics; 32 callers, each with his own
-turn through images that come round again. Each minute says how many answers there were, what was not 200, the
-latencies, and the memory of the server's process.
+The server of ``serving.py``: a vault, keys, every decision on disk, guard, metrics; 32 callers, each with a
+turn of his own through images that come round again. Each minute says how many answers there were, what was
+not 200, the latencies, and the memory of the server's process.
 
 The goal: no growth of memory after the first ten minutes, and no error.
 """
