@@ -5,15 +5,11 @@ from pathlib import Path
 import click
 
 from hauberk.cli import common
-from hauberk.cli.access.options import entered, split_model, vault_options
+from hauberk.cli.access.options import explained, question_options
 
 
 @click.command("explain", epilog="Example: hauberk access explain ada model.pull face@3")
-@click.argument("name")
-@click.argument("action")
-@click.argument("model", required=False, default="")
-@click.option("--key", default=None, metavar="ID", help="With this one of NAME's keys, whose scopes count too.")
-@vault_options
+@question_options
 @common.json_option
 def command(
     name: str,
@@ -26,14 +22,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Say which rules allow or refuse it, and which others speak of ACTION. Deny wins."""
-    from hauberk.access.deciding import Question
-    from hauberk.access.explaining import explain
-
-    said = f"explain {name} {action} {model}".strip()
-    with entered(vault, as_name, api_key_file, "access.view", said) as (opened, _):
-        found = explain(
-            opened.database, name, Question(action, *split_model(model)), key=key, clock=opened.clock
-        )
+    found = explained("explain", name, action, model, key, vault, as_name, api_key_file)
     if as_json:
         rules = [
             {

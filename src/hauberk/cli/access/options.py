@@ -15,6 +15,7 @@ from hauberk.cli.callers import admitted, caller_options
 
 if TYPE_CHECKING:
     from hauberk.access import AccessGate
+    from hauberk.access.explaining import Explanation
     from hauberk.vault import Vault
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -28,6 +29,40 @@ def vault_options(command: _Command) -> _Command:
         "--vault", type=click.Path(path_type=Path), default="vault", envvar="HAUBERK_VAULT", metavar="DIR",
         help="The vault [default: $HAUBERK_VAULT, or ./vault].",
     )(caller_options(command))  # fmt: skip
+
+
+def question_options(command: _Command) -> _Command:
+    """NAME, ACTION and MODEL, ``--key`` and the vault's."""
+    for one in (
+        click.option(
+            "--key", default=None, metavar="ID", help="With this one of NAME's keys, whose scopes count too."
+        ),
+        click.argument("model", required=False, default=""),
+        click.argument("action"),
+        click.argument("name"),
+    ):
+        command = one(command)
+    return vault_options(command)
+
+
+def explained(
+    verb: str,
+    name: str,
+    action: str,
+    model: str,
+    key: str | None,
+    vault: Path,
+    as_name: str | None,
+    api_key_file: Path | None,
+) -> Explanation:
+    """What access says of a question, for somebody who may see that."""
+    from hauberk.access.deciding import Question
+    from hauberk.access.explaining import explain
+
+    said = f"{verb} {name} {action} {model}".strip()
+    with entered(vault, as_name, api_key_file, "access.view", said) as (opened, _):
+        question = Question(action, *split_model(model))
+        return explain(opened.database, name, question, key=key, clock=opened.clock)
 
 
 @contextmanager
