@@ -19,7 +19,8 @@ REQUIRED = {
     6003: {"activity_id", "actor", "api", "category_uid", "class_uid", "metadata", "severity_id",
            "src_endpoint", "time", "type_uid"},
     3002: {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"},
-    2004: {"activity_id", "category_uid", "class_uid", "finding_info", "metadata", "severity_id", "time", "type_uid"},
+    2004: {"activity_id", "category_uid", "class_uid", "finding_info", "metadata", "severity_id", "time",
+           "type_uid"},
 }  # fmt: skip
 ACTIVITIES = {6003: {0, 1, 2, 3, 4, 99}, 3002: {0, 1, 2, 3, 4, 5, 6, 99}, 2004: {0, 1, 2, 3, 99}}
 CLASSES = {"enter": 3002, "alert": 2004}

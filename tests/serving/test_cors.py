@@ -15,10 +15,19 @@ from hauberk.serving.cors import Cors
 APP, PORT = "https://app.example.com", "http://localhost:3000"
 INFER = "/v2/models/net/infer"
 OTHERS = (
-    "https://elsewhere.example", "http://app.example.com", f"{APP}:8443", f"{APP}/",
-    f"{APP}.evil.example", "https://evil-app.example.com", "https://APP.example.com", f"{APP},{PORT}", f"{APP} {PORT}",
-    "null", "*", "",
-)  # fmt: skip
+    "https://elsewhere.example",
+    "http://app.example.com",
+    f"{APP}:8443",
+    f"{APP}/",
+    f"{APP}.evil.example",
+    "https://evil-app.example.com",
+    "https://APP.example.com",
+    f"{APP},{PORT}",
+    f"{APP} {PORT}",
+    "null",
+    "*",
+    "",
+)
 NONE = (
     "*", "null", "app.example.com", f"{APP}/", f"{APP}/x", "https://A.example", "", "ftp://x",
     "https://*.example.com", "https://u@x", "https://x:0",

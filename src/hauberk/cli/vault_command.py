@@ -12,6 +12,7 @@ _COMMANDS = {
     "show": "show one model's versions, or one version in full",
     "promote": "let staging, production or another alias name a version",
     "revoke": "take a version out of use for ever",
+    "sealing-key": "show which key callers seal requests to its servers with",
     "gc": "clear away what stopped pushes left behind",
     "upgrade": "bring an older vault's tables up to date",
     "doctor": "look at the places of a vault before they are trusted",

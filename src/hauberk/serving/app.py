@@ -29,6 +29,7 @@ from hauberk.serving.openapi import document as openapi
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
 from hauberk.serving.protocol import Answer, Question
 from hauberk.serving.rack import Entry, Rack
+from hauberk.serving.sealing import Sealed, Sealing, is_sealed
 from hauberk.serving.tracing import Traces
 from hauberk.serving.watch import Treatment, Watch
 
@@ -61,6 +62,7 @@ class App:
         traces: told of every answer; None where nothing is traced.
         console: answers all below ``/console``; None where there is none.
         cors: which web origins may read answers; None for none.
+        sealing: opens requests that are sealed to this server; None where it has no key.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class App:
         traces: Traces | None = None,
         console: Pages | None = None,
         cors: Cors | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
+        self._sealing = sealing
         self._traces, self._console, self._cors = traces, console, cors
         self._rack, self._door, self._watch = rack, door, watch
         self._limits, self._metrics = limits, metrics
@@ -145,6 +149,8 @@ class App:
                 return _only(scope, read, "server", self._server)
             case ["openapi.json"]:
                 return _only(scope, read, "openapi", self._openapi)
+            case [".well-known", "hauberk-sealing-key"]:
+                return _only(scope, read, "sealing", self._sealing_key)
             case ["metrics"]:
                 return _only(scope, read, "metrics", _Asking(self, scope, request, "metrics.read").metrics)
             case ["v2", "models"]:
@@ -177,6 +183,11 @@ class App:
     async def _server(self, receive: Receive) -> _Response:
         return _json({"name": "hauberk", "version": self._version, "extensions": ["binary_tensor_data"]})
 
+    async def _sealing_key(self, receive: Receive) -> _Response:
+        if self._sealing is None:
+            raise Problem(404, "no-sealing-key", "this server has no key to which requests could be sealed")
+        return _json(self._sealing.document)
+
     async def _openapi(self, receive: Receive) -> _Response:
         return _json(openapi(self._version))
 
@@ -208,7 +219,7 @@ class _Plain:
 class _Asking:
     """One request for something that not everybody may have."""
 
-    __slots__ = ("_action", "_app", "_model", "_request", "_scope", "_version")
+    __slots__ = ("_action", "_app", "_model", "_request", "_scope", "_sealed", "_version")
 
     def __init__(
         self,
@@ -221,8 +232,16 @@ class _Asking:
     ) -> None:
         self._app, self._scope, self._request = app, scope, request
         self._action, self._model, self._version = action, model, version
+        self._sealed: Sealed | None = None
 
     async def infer(self, receive: Receive) -> _Response:
+        sealing = self._app._sealing
+        if sealing is None or not is_sealed(self._scope["headers"]):
+            return await self._infer(receive)
+        self._sealed = sealing.request(self._model or "", self._version)
+        return await self._sealed.answered(self._infer(receive))
+
+    async def _infer(self, receive: Receive) -> _Response:
         app = self._app
         admission = await self._admit("model.predict")
         try:
@@ -247,8 +266,10 @@ class _Asking:
         app._watch.check(admission.caller)
         entry = app._rack.find(self._model or "", self._version)
         headers = self._scope["headers"]
-        body = await read_body(receive, headers, app._limits)
-        question = protocol.parse(body, _header_length(headers), entry.engine.input_shape, app._limits.rows)
+        body, length = await read_body(receive, headers, app._limits), _header_length(headers)
+        if self._sealed is not None:
+            body, length = self._sealed.open(body)
+        question = protocol.parse(body, length, entry.engine.input_shape, app._limits.rows)
         answer = await entry.batcher.ask(question.rows)
         treatment = app._watch.look(admission.caller, entry, question.rows, answer)
         entry.check()

@@ -18,6 +18,7 @@ from hauberk.serving.console.opening import console_of
 from hauberk.serving.deploying import Deployments
 from hauberk.serving.recognising import Recogniser
 from hauberk.serving.running import Service
+from hauberk.serving.sealing import Sealing, sealing_key
 from hauberk.serving.used_tokens import UsedTokens
 from hauberk.serving.vault_door import VaultDoor
 from hauberk.serving.vault_guard import guarded
@@ -77,6 +78,7 @@ def service_of(
         source=VaultSource(names, partial(known, vault), partial(admitted, vault, readers)),
         door=lambda _metrics: VaultDoor(access, in_use=IN_USE, recogniser=recogniser),
         served=partial(_served, deployments),
+        sealing=Sealing(sealing_key(vault)),
         console=console_of(vault, access, more["address"]),
         **more,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from hauberk.serving.offers import NAME
 from hauberk.serving.problems import CONTENT_TYPE, bad_request
 from hauberk.serving.protocol import INPUT, INPUT_TYPES, LONGEST_ID, OUTPUT_TYPES, OUTPUTS
+from hauberk.serving.sealing import MEDIA_TYPE, WHERE
 
 _TEXT = {"type": "string"}
 _SIZES = {"type": "array", "items": {"type": "integer"}}
@@ -42,6 +43,10 @@ def document(version: str) -> dict[str, Any]:
         "/v2/models": _get("models", "What is served", {"type": "array", "items": _ref("Listed")}),
         "/openapi.json": _get("openapi", "This document", {"type": "object"}, open_to_all=True),
         "/metrics": _metrics(),
+        WHERE: _get(
+            "sealing_key", "The key to which requests may be sealed", _object(key=_TEXT, fingerprint=_TEXT),
+            open_to_all=True,
+        ),
     }  # fmt: skip
     for prefix, suffix in (("/v2/models/{model}", ""), ("/v2/models/{model}/versions/{version}", "_version")):
         paths |= _model(prefix, suffix)
@@ -103,6 +108,7 @@ def _infer(suffix: str) -> dict[str, Any]:
                     "examples": {"numbers": {"summary": "One image of two values", "value": _QUESTION}},
                 },
                 "application/octet-stream": {"schema": {"description": "JSON, then the tensor's bytes"}},
+                MEDIA_TYPE.decode(): {"schema": {"description": "Either of these, sealed to the server"}},
             },
         },
         "responses": {
@@ -115,6 +121,7 @@ def _infer(suffix: str) -> dict[str, Any]:
                         "examples": {"numbers": {"value": _ANSWER}},
                     },
                     "application/octet-stream": {"schema": {"description": "JSON, then the tensors' bytes"}},
+                    MEDIA_TYPE.decode(): {"schema": {"description": "Either of these, sealed to the asker"}},
                 },
             },
             **_problems("400", "408", "410", "413", "415", "429", "500", "503", "504"),

@@ -28,6 +28,7 @@ from hauberk.serving.logs import tell
 from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import Source
 from hauberk.serving.rack import Rack
+from hauberk.serving.sealing import Sealing
 from hauberk.serving.tracing import Traces
 from hauberk.serving.watch import Memory, Watch, Watched
 
@@ -47,6 +48,7 @@ class Service:
         traces: makes whoever is told of every answer, within the process.
         console: makes what answers below ``/console``; None where there is none.
         cors: which web origins may read answers; None for none.
+        sealing: opens requests that are sealed to this server; None where it has no key.
     """
 
     source: Source
@@ -59,6 +61,7 @@ class Service:
     traces: Callable[[], Traces] | None = None
     console: Callable[[Rack, Metrics, Watch], Pages] | None = None
     cors: Cors | None = None
+    sealing: Sealing | None = None
 
     def __post_init__(self) -> None:
         require_within("poll_s", self.poll_s, "Service", "(0, 3600]")
@@ -107,6 +110,7 @@ async def serve(
             traces=traces,
             console=console,
             cors=service.cors,
+            sealing=service.sealing,
         )
         listener = Listener(app, limits, metrics)
         with _signals(stop, renew):

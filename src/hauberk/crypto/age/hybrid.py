@@ -55,14 +55,24 @@ class HybridRecipient(PublicKey):
             DataError: bytes that are no public key.
         """
         try:
-            public = hpke.MLKEM768X25519PublicKey(
+            sealed = _suite().encrypt(file_key, self.hpke_key(), info=_INFO)
+        except ValueError as error:
+            raise _no_key(error) from None
+        return Stanza((KIND, encode(sealed[:_SHARE])), sealed[_SHARE:])
+
+    def hpke_key(self) -> hpke.MLKEM768X25519PublicKey:
+        """For HPKE.
+
+        Raises:
+            DataError: bytes that are no public key.
+        """
+        try:
+            return hpke.MLKEM768X25519PublicKey(
                 MLKEM768PublicKey.from_public_bytes(self.public[:_MLKEM_PUBLIC]),
                 X25519PublicKey.from_public_bytes(self.public[_MLKEM_PUBLIC:]),
             )
-            sealed = _suite().encrypt(file_key, public, info=_INFO)
         except ValueError as error:
-            raise DataError(f"a hybrid public key is not one: {error}") from None
-        return Stanza((KIND, encode(sealed[:_SHARE])), sealed[_SHARE:])
+            raise _no_key(error) from None
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,13 +108,20 @@ class HybridIdentity(SecretKey):
         share = self.share(stanza)
         if share is None:
             return None
-        mlkem, curve = self._keys()
+        curve = self._keys()[1]
         try:  # HPKE reports a share of low order as a wrong key; age tells the two apart
             curve.exchange(X25519PublicKey.from_public_bytes(share[_MLKEM_SHARE:]))
         except ValueError:
             raise refused("an X25519 share of low order") from None
-        secret = hpke.MLKEM768X25519PrivateKey(mlkem, curve)
         try:
-            return Secret(_suite().decrypt(share + stanza.body, secret, info=_INFO))
+            return Secret(_suite().decrypt(share + stanza.body, self.hpke_key(), info=_INFO))
         except InvalidTag:
             return None
+
+    def hpke_key(self) -> hpke.MLKEM768X25519PrivateKey:
+        """For HPKE."""
+        return hpke.MLKEM768X25519PrivateKey(*self._keys())
+
+
+def _no_key(error: ValueError) -> DataError:
+    return DataError(f"a hybrid public key is not one: {error}")
