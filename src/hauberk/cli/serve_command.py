@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hauberk.cli import callers, common, keys
+from hauberk.cli.backup.options import repository_of
 from hauberk.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ _PATH = click.Path(path_type=Path)
               help="Believe this issuer's bearer tokens for this audience; KEYS is its JWKS address or file; "
               "repeatable.")  # fmt: skip
 @click.option("--single-use-tokens", is_flag=True, help="A token is good once, and needs a 'jti'.")
+@click.option("--backups", default=None, metavar="REPO", help="Show the vault's backups there in the console.")
+@click.option("--backup-password-file", type=_PATH, default=None, metavar="FILE",
+              envvar="HAUBERK_BACKUP_PASSWORD_FILE",
+              help="Opens them [default: $HAUBERK_BACKUP_PASSWORD_FILE].")  # fmt: skip
 @click.option("--tls", type=(_PATH, _PATH), default=None, metavar="CERT KEY", help="Encrypt: TLS 1.3.")
 @click.option("--mtls", type=_PATH, default=None, metavar="CA", help="Callers must show its certificate.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
@@ -70,6 +75,8 @@ def command(
     no_guard: bool,
     tokens: tuple[tuple[str, str, str], ...],
     single_use_tokens: bool,
+    backups: str | None,
+    backup_password_file: Path | None,
     tls: tuple[Path, Path] | None,
     mtls: Path | None,
     host: str,
@@ -103,11 +110,14 @@ def command(
     from hauberk.serving.folders import places_of
 
     needs.check_installed()
-    if vault_folder is None and (as_name or api_key_file or guard_file or no_guard or tokens):
-        raise ConfigError("who serves, who calls and the guard of callers belong to a vault: --vault DIR")
+    if vault_folder is None and (as_name or api_key_file or guard_file or no_guard or tokens or backups):
+        raise ConfigError(
+            "who serves, who calls, the guard of callers and backups belong to a vault: --vault DIR"
+        )
     if single_use_tokens and not tokens:
         raise ConfigError("--single-use-tokens goes with --tokens")
     policy = None if no_guard else _policy(guard_file)
+    repository = None if backups is None else repository_of(backups, backup_password_file)
     names = sorted(places_of(models)) if vault_folder is None else sorted(models)
     if not names:
         raise ConfigError("nothing to serve", hint="--models NAME, repeatable")
@@ -115,7 +125,7 @@ def command(
     if identities or passphrase or passphrase_file:
         readers = keys.identities_of(identities, passphrase, passphrase_file)
     limits = _limits(settings)
-    origins = Cors(cors) if cors else None
+    origins, issuers = Cors(cors) if cors else None, _issuers(tokens)
     address = _address(tls, mtls, host, port, plain_network)
     if vault_folder is None and mtls is None and not plain_network and not is_loopback(host):
         raise ConfigError(
@@ -145,7 +155,8 @@ def command(
         if vault_folder is not None:
             vault = open_vault(vault_folder)
             vault.gate = ExitStack().enter_context(callers.admitted(vault, as_name, api_key_file))
-            known = Callers(_issuers(tokens), single_use=single_use_tokens)
+            known = Callers(issuers, single_use=single_use_tokens)
+            more["backups"] = repository
             return service_of(vault, names, readers, policy=policy, callers=known, **more)
         source = FolderSource(places_of(models), Checks(_signed(public_key, ca), readers))
         return Service(source=source, **more)
@@ -163,9 +174,15 @@ def command(
 def _issuers(tokens: tuple[tuple[str, str, str], ...]) -> list[TokenVerifier]:
     from hauberk.access.jwks import KeySet
     from hauberk.access.tokens import TokenVerifier
+    from hauberk.core.errors import DataError
 
     if len({issuer for issuer, _audience, _keys in tokens}) < len(tokens):
         raise ConfigError("--tokens names an issuer twice")
+    for _issuer, _audience, keys_at in tokens:
+        if "://" not in keys_at and not Path(keys_at).is_file():
+            raise DataError(
+                f"no file at {keys_at}", hint="--tokens ISSUER AUDIENCE KEYS: a JWKS address or file"
+            )
     return [TokenVerifier(issuer, audience, KeySet(keys)) for issuer, audience, keys in tokens]
 
 
