@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hauberk.serving.guard.policy import GuardPolicy
     from hauberk.serving.offers import Offer
     from hauberk.vault import Vault
+    from hauberk.vault.backup.restic import Repository
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def service_of(
     *,
     policy: GuardPolicy | None,
     callers: Callers,
+    backups: Repository | None = None,
     **more: Any,
 ) -> Service:
     """A service on a vault, which stays open as long as it runs.
@@ -66,6 +68,7 @@ def service_of(
         names: as ``VaultSource`` takes them.
         readers: identities that open sealed versions.
         policy: of the guard; None for a server without one.
+        backups: where the vault's are, for the console.
         more: further parts of the ``Service``.
     """
     access = open_access(vault)
@@ -79,7 +82,7 @@ def service_of(
         door=lambda _metrics: VaultDoor(access, in_use=IN_USE, recogniser=recogniser),
         served=partial(_served, deployments),
         sealing=Sealing(sealing_key(vault)),
-        console=console_of(vault, access, more["address"]),
+        console=console_of(vault, access, more["address"], backups),
         **more,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hauberk.privacy.queries.overview import Budget, budget_of
+from hauberk.privacy.queries.overview import Budget, Share, budget_of
 from hauberk.privacy.queries.store import BudgetStore
 from hauberk.serving.console.moments import milliseconds
 from hauberk.serving.console.pages import Asked, Concern, Page
@@ -104,15 +104,16 @@ def data_set(one: Budget) -> DataSet:
         epsilon=one.accounting.budget,
         delta=one.accounting.delta,
         whole=Amount(one.spent[counts], one.left[counts], one.budget[counts]),
-        people=tuple(
-            (each.name, Amount(each.spent[counts], each.left[counts], each.budget and each.budget[counts]))
-            for each in one.people
-        ),
+        people=tuple((each.name, _share(each, counts)) for each in one.people),
         last=tuple(
             Question(each.asker, each.question, each.price[counts], milliseconds(each.asked), each.answered)
             for each in one.last
         ),
     )
+
+
+def _share(one: Share, counts: str) -> Amount:
+    return Amount(one.spent[counts], one.left[counts], None if one.budget is None else one.budget[counts])
 
 
 def _view(viewer: Viewer, _asked: Asked) -> Budgets:
