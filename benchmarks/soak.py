@@ -90,14 +90,16 @@ async def soak(port: int, pid: int, folder: Path, minutes: int) -> list[dict[str
                 "answers": len(times),
                 "wrong": len(wrong),
                 "first_wrong": wrong[0].decode("latin-1") if wrong else None,
-                "p50_s": float(np.quantile(times, 0.5)),
-                "p99_s": float(np.quantile(times, 0.99)),
+                "p50_s": float(np.quantile(times, 0.5)) if len(times) else None,
+                "p99_s": float(np.quantile(times, 0.99)) if len(times) else None,
                 "memory_mb": memory(pid),
             }
         )
         taken.clear()
         wrong.clear()
         print(json.dumps(rows[-1]), flush=True)
+        if not rows[-1]["answers"]:
+            raise RuntimeError("the server does not answer any more")
     for caller in callers:
         caller.stop()
     return rows
