@@ -11,6 +11,7 @@ from test_serve_command import WAIT_S, command, eventually, get
 from transcripts import Call
 
 POLICY = """
+[guard]
 queries = 20
 budget = "block"
 patience = 1
