@@ -18,6 +18,7 @@ from hauberk.crypto.secret import Secret
 
 SEED = bytes(range(32))
 SERVER = HybridIdentity(Secret(SEED))
+KEY = SERVER.hpke_key()
 CONTEXT = b"POST /v2/models/net/infer"
 
 
@@ -59,7 +60,7 @@ def test_a_second_reader_finds_the_same(message: bytes) -> None:
     assert len(sealed) == 1120 + 32 + len(message) + 16
     secret, found = read(sealed, CONTEXT)
     assert (secret, found) == (reply.secret, message)
-    opened, other = unseal(sealed, SERVER, CONTEXT)
+    opened, other = unseal(sealed, KEY, CONTEXT)
     assert (opened, other) == (message, reply)
     answer = other.seal(b"answer")
     assert read_answer(answer, sealed[:1120], secret) == b"answer"
@@ -73,7 +74,7 @@ def test_every_flipped_byte_is_found() -> None:
         changed = bytearray(sealed)
         changed[place] ^= 1 << place % 8
         with pytest.raises(IntegrityError, match="does not open"):
-            unseal(bytes(changed), SERVER, CONTEXT)
+            unseal(bytes(changed), KEY, CONTEXT)
     for place in range(len(answer)):
         changed = bytearray(answer)
         changed[place] ^= 1 << place % 8
@@ -84,15 +85,15 @@ def test_every_flipped_byte_is_found() -> None:
             reply.open(answer[:size])
     for size in (0, 31, SHARE_BYTES, SHARE_BYTES + 47, len(sealed) - 1):
         with pytest.raises(IntegrityError):
-            unseal(sealed[:size], SERVER, CONTEXT)
+            unseal(sealed[:size], KEY, CONTEXT)
 
 
 def test_another_key_context_or_request_opens_nothing() -> None:
     sealed, reply = seal(b"an image", SERVER.recipient, CONTEXT)
     with pytest.raises(IntegrityError):
-        unseal(sealed, HybridIdentity(Secret(os.urandom(32))), CONTEXT)
+        unseal(sealed, HybridIdentity(Secret(os.urandom(32))).hpke_key(), CONTEXT)
     with pytest.raises(IntegrityError):
-        unseal(sealed, SERVER, CONTEXT + b"x")
+        unseal(sealed, KEY, CONTEXT + b"x")
     other = seal(b"an image", SERVER.recipient, CONTEXT)[1]
     with pytest.raises(IntegrityError):
         other.open(reply.seal(b"a label"))
@@ -112,6 +113,6 @@ def test_a_share_of_low_order_is_no_way_in() -> None:
     sealed, _reply = seal(b"an image", SERVER.recipient, CONTEXT)
     for point in (bytes(32), b"\1" + bytes(31)):
         with pytest.raises(IntegrityError):
-            unseal(sealed[:1088] + point + sealed[1120:], SERVER, CONTEXT)
+            unseal(sealed[:1088] + point + sealed[1120:], KEY, CONTEXT)
     with pytest.raises(IntegrityError):
         Reply(bytes(SHARE_BYTES), bytes(32)).open(bytes(48))

@@ -90,8 +90,11 @@ def seal(
     return sealed, Reply(sealed[:SHARE_BYTES], secret)
 
 
-def unseal(sealed: bytes, identity: HybridIdentity, context: bytes) -> tuple[bytes, Reply]:
+def unseal(sealed: bytes, key: hpke.MLKEM768X25519PrivateKey, context: bytes) -> tuple[bytes, Reply]:
     """The message of a sealed request, and what its answer is sealed with.
+
+    Args:
+        key: an identity's ``hpke_key``, which takes longer to make than to use.
 
     Raises:
         IntegrityError: it was changed, or sealed for another key or another context; always in the same words.
@@ -101,7 +104,7 @@ def unseal(sealed: bytes, identity: HybridIdentity, context: bytes) -> tuple[byt
     if len(sealed) < SHARE_BYTES + SECRET_BYTES + _TAG_BYTES:
         raise _closed()
     try:
-        opened = hpke.Suite(*_SUITE).decrypt(sealed, identity.hpke_key(), info=_INFO + context)
+        opened = hpke.Suite(*_SUITE).decrypt(sealed, key, info=_INFO + context)
     except (InvalidTag, ValueError):
         raise _closed() from None
     return opened[SECRET_BYTES:], Reply(sealed[:SHARE_BYTES], opened[:SECRET_BYTES])

@@ -23,6 +23,8 @@ from hauberk.serving.door import Headers
 from hauberk.serving.problems import Problem, bad_request
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
+
     from hauberk.vault import Vault
 
 MEDIA_TYPE = b"application/vnd.hauberk.envelope"
@@ -48,8 +50,7 @@ class Sealing:
     """Opens what is sealed to a server."""
 
     def __init__(self, identity: HybridIdentity) -> None:
-        self._identity = identity
-        key = identity.recipient
+        self._key, key = identity.hpke_key(), identity.recipient
         self.document: dict[str, Any] = {
             "key": str(key),
             "fingerprint": fingerprint(key),
@@ -58,14 +59,14 @@ class Sealing:
 
     def request(self, model: str, version: str | None) -> Sealed:
         """One request, yet to be opened."""
-        return Sealed(self._identity, context(model, version))
+        return Sealed(self._key, context(model, version))
 
 
 class Sealed:
     """One request on its way through the application."""
 
-    def __init__(self, identity: HybridIdentity, bound_to: bytes) -> None:
-        self._identity, self._context = identity, bound_to
+    def __init__(self, key: MLKEM768X25519PrivateKey, bound_to: bytes) -> None:
+        self._key, self._context = key, bound_to
         self._reply: envelope.Reply | None = None
 
     def open(self, body: bytes) -> tuple[bytes, int | None]:
@@ -75,7 +76,7 @@ class Sealed:
             Problem: 400.
         """
         try:
-            message, self._reply = envelope.unseal(body, self._identity, self._context)
+            message, self._reply = envelope.unseal(body, self._key, self._context)
         except IntegrityError:
             raise bad_request(
                 "sealed", f"this does not open with the key at {WHERE} for this model and version"
