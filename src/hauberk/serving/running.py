@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -155,6 +156,8 @@ def run(
         factory = None
     else:
         factory = uvloop.new_event_loop
+    gc.collect()
+    gc.freeze()  # modules live as long as the process: the collector need not look at them again and again
     with asyncio.Runner(loop_factory=factory) as runner:
         stop = asyncio.Event()
         if life is not None:
