@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 2, 14, 24
-_STEPS = (1, 2, 5)
+_STEPS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def bars(rows: Sequence[tuple[int, int, int]]) -> Bars:
 
 
 def top_of(most: int) -> int:
-    """The end of the scale: 1, 2 or 5 and noughts, and at least 4 so that halves are whole."""
+    """The end of the scale: 1, 2 or 4 and noughts, and at least 4 so that halves are whole."""
     scale = 1
     while True:
         for step in _STEPS:
