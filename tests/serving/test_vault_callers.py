@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -234,3 +235,66 @@ def test_used_tokens_are_forgotten_when_they_have_expired(house: House) -> None:
     assert used.first(Bearer("https://other.example.com", "ada", 1100.0, "a"))
     now[0] = 1401.0
     assert used.first(one)  # its verifier refuses it by then
+
+
+def problem_of(raw: bytes) -> dict[str, Any]:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head, raw[:200]
+    return {"status": int(raw.split(b" ", 2)[1]), "document": json.loads(body)}
+
+
+def test_bad_input_leaves_in_trail_and_log_what_happened_and_no_more(
+    house: House, nets: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    mark = "MARKED-BY-THE-SENDER"
+    key = f"Authorization: Bearer {house.key}\r\n"
+    tensor = {"name": "input", "datatype": "FP32", "shape": [1, 1, 4, 4], "data": [0.5] * 16}
+
+    def post(path: str, body: bytes, extra: str = "", *, length: bool = True) -> bytes:
+        size = f"Content-Length: {len(body)}\r\n" if length else ""
+        return f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{key}{size}{extra}\r\n".encode() + body
+
+    def asked(**changed: Any) -> bytes:
+        return json.dumps({"id": mark, "inputs": [{**tensor, **changed}]}).encode()
+
+    infer, bomb = "/v2/models/net/infer", gzip.compress(b" " * (20 << 20))
+    tricks = (f"..%2f{mark}/infer", f"{mark}%00/infer", f"..%5c{mark}/infer", f"%2e%2e/{mark}",
+              f"net%0d%0a{mark}/infer", f"net/versions/../{mark}")  # fmt: skip
+    decided = {  # he is known and may; what he sent cannot be used
+        "shape": post(infer, asked(shape=[1, 16])),
+        "dtype": post(infer, asked(datatype=mark)),
+        "not a number": post(infer, asked(data=[float("nan")] * 16)),
+        "infinite": post(infer, asked(data=[float("inf")] * 16)),
+        "too large a number": post(infer, asked(data=[1e300] * 16)),
+        "out of bounds": post(infer, asked(data=[2.0] * 16)),
+        "nested": post(infer, b"[" * 50_000),
+        "many inputs": post(infer, b'{"inputs": [' + b"1," * 20_000 + b"1]}"),
+        "bomb": post(infer, bomb, "Content-Encoding: gzip\r\n"),
+        "bomb in a bomb": post(infer, gzip.compress(bomb), "Content-Encoding: gzip, gzip\r\n"),
+        "packing": post(infer, mark.encode(), f"Content-Encoding: {mark}\r\n"),
+        "header length": post(infer, asked(), "Inference-Header-Content-Length: 99999\r\n"),
+    }  # fmt: skip
+    turned_away = {  # before anybody asks who he is
+        **{one: post(f"/v2/models/{one}", asked()) for one in tricks},
+        "two lengths": post(infer, asked(), "Content-Length: 3\r\n"),
+        "length and chunks": post(infer, b"0\r\n\r\n", "Transfer-Encoding: chunked\r\n"),
+        "folded": post(infer, b"", f"X-A: b\r\n {mark}\r\n"),
+        "two hosts": post(infer, asked(), f"Host: {mark}\r\n"),
+        "space in a name": post(infer, asked(), f"X-A : {mark}\r\n"),
+        "headers": post(infer, b"", f"X-A: {mark * 4000}\r\n"),
+        "not HTTP": f"{mark}\r\n\r\n".encode(),
+    }  # fmt: skip
+    with served(house, nets[0], Recogniser(house.access)) as server:
+        for name, raw in {**decided, **turned_away}.items():
+            found = problem_of(server.raw(raw))
+            assert 400 <= found["status"] < 500, name
+            assert found["document"]["status"] == found["status"], name
+            assert house.key not in json.dumps(found)
+    written = [line for line, _digest in lines(house.vault.database)]
+    assert [(line.who, line.action, line.model, line.version, line.allowed) for line in written] == [
+        ("ada", "model.predict", "net", "3 production", True)
+    ] * len(decided)
+    for text in (json.dumps([vars(line) for line in written]), caplog.text):
+        assert mark not in text
+        assert house.key not in text
