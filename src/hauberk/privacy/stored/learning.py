@@ -199,7 +199,7 @@ class SealedDataset:
         return [blocks[start:end] for start, end in _steps(len(blocks), together)]
 
     def _decrypted(self, pools: list[list[tuple[int, int]]]) -> Iterator[_Samples]:
-        """The pools in order, decrypted ahead on other threads, in memory used again, since new memory is slow."""
+        """The pools in order, decrypted ahead on other threads, in memory that is used again: it is faster."""
         most = max(sum(end - start for start, end in pool) for pool in pools)
         rooms = [self._room(most) for _ in range(_AHEAD + 1)]
         waiting: deque[Future[_Samples]] = deque()
