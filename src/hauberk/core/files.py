@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: write aside, fsync, rename."""
+"""Files that are whole or not there: write aside, fsync, rename; and bytes that are read or written whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hauberk.core.errors import ConfigError, DataError, EnvironmentFailure, HauberkError
+from hauberk.core.errors import ConfigError, DataError, EnvironmentFailure, HauberkError, IntegrityError
 
 
 @contextmanager
@@ -127,6 +127,30 @@ def read_bytes(path: str | Path, *, what: str) -> bytes:
         raise DataError(f"{path} is a folder, not a {what}", path=str(path)) from None
     except OSError as error:
         raise EnvironmentFailure(f"could not read {what} {path}: {error.strerror}") from error
+
+
+def read_exactly(descriptor: int, at: int, out: memoryview, where: Path) -> None:
+    """Fill ``out`` from a file.
+
+    Raises:
+        IntegrityError: the file ends before.
+        EnvironmentFailure: the machine cannot read it.
+    """
+    done = 0
+    with machine_errors("read", where):
+        while done < len(out):
+            count = os.preadv(descriptor, [out[done:]], at + done)
+            if count == 0:
+                raise IntegrityError(f"{where} ends too early: it was cut short")
+            done += count
+
+
+def write_exactly(descriptor: int, at: int, data: bytes | memoryview) -> None:
+    """Write all of ``data`` into a file at a place."""
+    view = memoryview(data)
+    while len(view):
+        count = os.pwrite(descriptor, view, at)
+        view, at = view[count:], at + count
 
 
 def refuse_overwrite(path: str | Path, *, force: bool) -> None:

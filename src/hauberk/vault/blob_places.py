@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hauberk.core.errors import EnvironmentFailure, HauberkError, IntegrityError
-from hauberk.core.files import file_aside, machine_errors
+from hauberk.core.files import file_aside, machine_errors, read_exactly, write_exactly
 from hauberk.core.stores import file_system, without_password
-from hauberk.protection.seal.package import read_exactly, write_exactly
 from hauberk.vault.ciphering import Read, Write
 from hauberk.vault.settings import is_url
 

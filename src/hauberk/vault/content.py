@@ -16,10 +16,10 @@ from pathlib import Path
 from hauberk.core.canonical import canonical_bytes, parse_json
 from hauberk.core.errors import DataError, IntegrityError
 from hauberk.core.evidence import Evidence
-from hauberk.core.files import read_bytes
+from hauberk.core.files import read_bytes, read_exactly
 from hauberk.core.manifest import WEIGHTS, check_model
 from hauberk.protection.seal.container import SealedFile
-from hauberk.protection.seal.package import opened, read_exactly
+from hauberk.protection.seal.package import opened
 from hauberk.protection.sign.statement import PROVENANCE
 from hauberk.vault.ciphering import Read
 from hauberk.vault.registry import File, Kind

@@ -14,9 +14,9 @@ from pathlib import Path
 from hauberk.core.canonical import parse_json
 from hauberk.core.errors import ConfigError, DataError, IntegrityError
 from hauberk.core.evidence import Evidence
-from hauberk.core.files import directory_aside, file_aside, refuse_overwrite, write_atomic
+from hauberk.core.files import directory_aside, file_aside, refuse_overwrite, write_atomic, write_exactly
 from hauberk.core.manifest import MANIFEST, check_model
-from hauberk.protection.seal.package import Manifest, write_exactly
+from hauberk.protection.seal.package import Manifest
 from hauberk.protection.sign.statement import PROVENANCE
 from hauberk.vault import registry
 from hauberk.vault.checking import check_published

@@ -171,7 +171,7 @@ def test_each_person_keeps_the_first_rows() -> None:
         (b"age,age,region,income,job\n1,2,n,3,x\n", "stands twice"),
         (b"age,region,income\n1,n,3\n", "column 'job'"),
         (b"age,region,income,job\n1,n,3\n", "line 2: 3 fields instead of 4"),
-        (b"age,region,income,job\n1,n,3,\xff\n", "not UTF-8"),
+        (b"age,region,income,job\n1,n,3,\xff\n", "line 2: not valid UTF-8, and no GB18030"),
         (b'age,region,income,job\n1,n,3,"x\n', "not readable as CSV"),
         (b"age,region,income,job\n1,n,3," + b"x" * 200_000 + b"\n", "not readable as CSV"),
     ],
@@ -182,9 +182,10 @@ def test_broken_data_are_refused(content: bytes, message: str, described: Descri
 
 
 def test_a_byte_order_mark_and_chinese_are_read(described: Description) -> None:
-    content = "age,region,income,job\n3,north,5,护士\n".encode("utf-8-sig")
-    table = table_of("data.csv", content, described)
-    assert (table.rows, table.columns["job"].tolist()) == (1, ["护士"])
+    for encoding in ("utf-8-sig", "gb18030"):
+        content = "age,region,income,job\n3,north,5,护士\n".encode(encoding)
+        table = table_of("data.csv", content, described)
+        assert (table.rows, table.columns["job"].tolist()) == (1, ["护士"])
 
 
 def test_parquet_reads_as_csv_does(people: Path, described: Description) -> None:

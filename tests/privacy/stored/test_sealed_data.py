@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyrage
@@ -356,3 +357,19 @@ def test_the_vector_opens_as_it_always_did() -> None:
     with SealedReader(root / "folder.sealed", [age.parse_identity(identity)]) as reader:
         assert second.read_folder(reader.read(0, reader.size)) == expected
     assert check(root / "folder.sealed", age.read_identities(root / "key")).files == 2
+
+
+def test_threads_that_read_at_once_get_what_they_asked_for(tmp_path: Path) -> None:
+    data = noise(9 * TEXT_BYTES + 5)
+    (tmp_path / "in").write_bytes(data)
+    seal([tmp_path / "in"], tmp_path / "file", [ME.recipient])
+    places = [
+        (chance.Random(one).randrange(len(data)), one % (3 * TEXT_BYTES)) for one in range(0, 90_000, 300)
+    ]
+    with SealedReader(tmp_path / "file", [ME]) as reader, ThreadPoolExecutor(4) as pool:
+
+        def right(place: tuple[int, int]) -> bool:
+            at, count = place[0], min(place[1], len(data) - place[0])
+            return reader.read(at, count) == data[at : at + count]
+
+        assert all(pool.map(right, places))

@@ -42,8 +42,7 @@ def sealed(tmp_path: Path) -> Path:
 def test_batches_in_order_are_the_data(
     batch_size: int, pool: int, sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "POOL_BYTES", pool)
-    monkeypatch.setattr(learning, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(learning, "_TASK_BYTES", pool)
     with SealedDataset(sealed, [ME]) as data:
         found = list(data.batches(batch_size))
     assert {len(labels) for _images, labels in found[:-1]} <= {batch_size}

@@ -106,13 +106,32 @@ def test_configuration_and_json(command: Call, patients: Path, tmp_path: Path) -
 def test_gb18030_in_and_out(command: Call, tmp_path: Path) -> None:
     source, out = tmp_path / "人.csv", tmp_path / "开.csv"
     source.write_bytes("年龄;城市\n31;北京\n34;北京\n38;上海\n33;上海\n".encode("gb18030"))
-    options = ("--quasi", "年龄", "--keep", "城市", "--encoding", "gb18030")
-    code, _, news = command("anonymize", source, "--out", out, *options)
+    options = ("--quasi", "年龄", "--keep", "城市", "--force")
+    for more in (("--encoding", "gb18030"), ()):
+        code, _, news = command("anonymize", source, "--out", out, *options, *more)
+        assert code == 0, news
+        assert out.read_bytes().decode("gb18030").splitlines()[0] == "年龄;城市"
+    code, _, news = command("anonymize", source, "--out", out, *options, "--encoding", "utf-8")
+    assert (code, "is not utf-8" in news) == (2, True)
+    code, _, news = command("aggregate", source, "--out", out, "--by", "城市", "--min-count", 2, "--force")
     assert code == 0, news
-    assert out.read_bytes().decode("gb18030").splitlines()[0] == "年龄;城市"
-    code, _, news = command("anonymize", source, "--out", tmp_path / "x.csv", "--quasi", "年龄")
-    assert code == 2
-    assert "is not utf-8" in news
+    assert "城市" in out.read_bytes().decode("gb18030")
+
+
+def test_a_byte_order_mark_stays_and_stands_once(command: Call, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes("\ufeff年龄,城市\n31,北京\n34,北京\n".encode())
+    code, _, news = command("anonymize", source, "--out", out, "--quasi", "年龄", "--keep", "城市")
+    assert code == 0, news
+    text = out.read_bytes().decode()
+    assert (text[0], text.count("\ufeff"), text.splitlines()[0][1:]) == ("\ufeff", 1, "年龄,城市")
+
+
+def test_broken_bytes_are_named_and_nothing_is_written(command: Call, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes("年龄,城市\n31,北京\n34,北".encode() + b"\xff\n")
+    code, _, news = command("anonymize", source, "--out", out, "--quasi", "年龄")
+    assert (code, "line 3: not valid UTF-8" in news, out.exists()) == (2, True, False)
 
 
 @pytest.mark.parametrize(

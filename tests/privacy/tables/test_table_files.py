@@ -55,8 +55,12 @@ def test_dress(tmp_path: Path, fast: bool, monkeypatch: pytest.MonkeyPatch) -> N
     assert plain(read_table(path)) == {"姓名": ["张三", "李;四"], "年龄": ["41", "7"]}
     assert plain(read_table(path, ["年龄"])) == {"年龄": ["41", "7"]}
     path.write_bytes("姓名,年龄\n张三,41\n".encode("gb18030"))
-    assert plain(read_table(path, encoding="gb18030")) == {"姓名": ["张三"], "年龄": ["41"]}
+    for encoding in ("gb18030", None):
+        assert plain(read_table(path, encoding=encoding)) == {"姓名": ["张三"], "年龄": ["41"]}
     with pytest.raises(DataError, match="is not utf-8"):
+        read_table(path, encoding="utf-8")
+    path.write_bytes("姓名,年龄\n张三,41\n李四,42\n".encode()[:-5] + b"\xe6\n")  # nearly UTF-8 is no GB18030
+    with pytest.raises(DataError, match=r"line 3: not valid UTF-8, and no GB18030 \(byte 27\)"):
         read_table(path)
 
 

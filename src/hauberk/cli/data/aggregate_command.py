@@ -43,7 +43,7 @@ _PATH: Any = click.Path(path_type=Path)
     show_default=True,
     help="The same of a hidden sum, as a share of it.",
 )
-@click.option("--encoding", default="utf-8", show_default=True, help="Of CSV; gb18030, for example.")
+@click.option("--encoding", default=None, metavar="NAME", help="Of CSV [default: utf-8 or gb18030, found out].")
 @click.option("--delimiter", default=None, metavar="CHAR", help="Of CSV [default: found in its first line].")
 @click.option("--force", is_flag=True, help="Replace an earlier file at --out.")
 @click.option(
@@ -64,7 +64,7 @@ def command(
     p_percent: float | None,
     width: float | None,
     sum_width: float,
-    encoding: str,
+    encoding: str | None,
     delimiter: str | None,
     force: bool,
     evidence: Path | None,

@@ -61,7 +61,7 @@ _PATH: Any = click.Path(path_type=Path)
 )
 @click.option("--config", default=None, metavar="FILE.toml", type=_PATH, help="The same settings as a file.")
 @click.option("--target", default=None, metavar="COL", help="Train a model on it, before and after.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of CSV; gb18030, for example.")
+@click.option("--encoding", default=None, metavar="NAME", help="Of CSV [default: utf-8 or gb18030, found out].")
 @click.option("--delimiter", default=None, metavar="CHAR", help="Of CSV [default: found in its first line].")
 @common.seed_option
 @click.option("--force", is_flag=True, help="Replace an earlier file at --out.")
@@ -81,7 +81,7 @@ def command(
     population: Path | None,
     config: Path | None,
     target: str | None,
-    encoding: str,
+    encoding: str | None,
     delimiter: str | None,
     seed: int,
     force: bool,

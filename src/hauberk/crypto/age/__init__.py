@@ -8,6 +8,7 @@
     passphrase    scrypt
     wrapping      a header for recipients, a file key for an identity
     readers       for whom a file is sealed, for records
+    file          a file that begins with a header, open
     payload       what follows a header in an age file: encrypted chunks that open one by one
 
 Keys, headers and payloads are age's own: ``age-keygen`` makes keys that work here, and what keygen makes works
@@ -16,6 +17,7 @@ there. Sealed data are whole age files; a sealed model has a body of its own beh
 
 from __future__ import annotations
 
+from hauberk.crypto.age.file import AgeFile
 from hauberk.crypto.age.header import Header, Stanza
 from hauberk.crypto.age.keys import (
     Identity,
@@ -33,6 +35,7 @@ from hauberk.crypto.age.readers import Reader
 from hauberk.crypto.age.wrapping import new_file_key, unwrap, wrap
 
 __all__ = [
+    "AgeFile",
     "Header",
     "Identity",
     "Passphrase",

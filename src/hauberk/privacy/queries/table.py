@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hauberk.core.encodings import decoded
 from hauberk.core.errors import DataError, DependencyMissing, check_known
 from hauberk.core.files import read_bytes
 from hauberk.privacy.queries.description import ROW, Column, Description
@@ -127,11 +128,7 @@ def _number(text: str) -> float:
 
 
 def _csv(path: Path, data: bytes, wanted: Sequence[str]) -> dict[str, list[str]]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start})", hint="convert it first: iconv") from error
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(decoded(path, data), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         places = _places(path, header, wanted)

@@ -33,7 +33,9 @@ POOL_BYTES = 16 << 20
 """How much is decrypted at a time, and shuffled among itself."""
 
 _BLOCK_BYTES = 1 << 20  # of neighbours that stay in one pool
-_AHEAD = 2  # pools that are decrypted before they are asked for
+_TASK_BYTES = 4 << 20  # of batches that one thread makes at a time
+_THREADS = 2
+_AHEAD = 3  # tasks
 _LARGEST_HEADER = 1 << 20
 _SUFFIX = ".safetensors"
 _Samples = tuple[Tensor, Tensor]
@@ -96,24 +98,15 @@ class SealedDataset:
         Raises:
             IntegrityError: a chunk that does not verify, when it is reached.
 
-        Cost: memory for three pools, of which two are decrypted on another thread while one is used.
+        Cost: memory for four pools, of which three are decrypted on two other threads while one is used.
 
         Limits: private training needs independent draws (Poisson sampling): use ``load``.
         """
         require_count("batch_size", batch_size, "SealedDataset.batches")
-        chance = None if seed is None else np.random.default_rng(seed)
-        left = self._room(0)
-        pools = self._pools(batch_size, chance)
-        for place, (images, labels) in enumerate(self._decrypted(pools), 1):
-            if len(left[1]):
-                images, labels = torch.cat([left[0], images]), torch.cat([left[1], labels])
-            whole = len(labels) if place == len(pools) else len(labels) // batch_size * batch_size
-            order = None if chance is None else torch.from_numpy(chance.permutation(len(labels)))
-            for start in range(0, whole, batch_size):
-                own = _chosen(images, labels, order, start, min(start + batch_size, whole))
-                yield _as_images(own[0]), own[1].to(torch.int64, copy=True)
-            rest = _chosen(images, labels, order, whole, len(labels))
-            left = (rest[0].clone(), rest[1].clone())  # the pool's memory is used again
+        if seed is None:
+            yield from self._in_order(batch_size)
+        else:
+            yield from self._shuffled(batch_size, np.random.default_rng(seed))
 
     def load(self) -> Dataset:
         """All samples in memory, as training takes them.
@@ -125,12 +118,30 @@ class SealedDataset:
         images = torch.empty((len(self), *self._images.shape[1:]), dtype=torch.float32)
         labels = torch.empty(len(self), dtype=torch.int64)
         done = 0
-        count = max(1, _BLOCK_BYTES // self._images.row_bytes)
-        for some, own in self._decrypted(self._pools(count, None)):
+        for some, own in self._decrypted([[step] for step in self._blocks()]):
             _as_images(some, out=images[done : done + len(own)])
             labels[done : done + len(own)] = own
             done += len(own)
         return Dataset(self.name, images, labels, self.classes)
+
+    def _in_order(self, batch_size: int) -> Iterator[_Samples]:
+        together = batch_size * max(1, _TASK_BYTES // (batch_size * self._images.row_bytes))
+        for images, labels in self._decrypted([[step] for step in _steps(len(self), together)]):
+            for start, end in _steps(len(labels), batch_size):
+                yield _as_images(images[start:end]), labels[start:end].to(torch.int64, copy=True)
+
+    def _shuffled(self, batch_size: int, chance: np.random.Generator) -> Iterator[_Samples]:
+        pools = self._pools(chance)
+        left = self._room(0)
+        for place, (images, labels) in enumerate(self._decrypted(pools), 1):
+            if len(left[1]):
+                images, labels = torch.cat([left[0], images]), torch.cat([left[1], labels])
+            whole = len(labels) if place == len(pools) else len(labels) // batch_size * batch_size
+            order = torch.from_numpy(chance.permutation(len(labels)))
+            for start, end in _steps(whole, batch_size):
+                chosen = order[start:end]
+                yield _as_images(images.index_select(0, chosen)), labels.index_select(0, chosen).to(torch.int64)
+            left = (images.index_select(0, order[whole:]), labels.index_select(0, order[whole:]))
 
     def _part(self, split: str) -> tuple[int, int]:
         """Where the split's safetensors lie."""
@@ -177,28 +188,28 @@ class SealedDataset:
             raise DataError(f"{self.name}: the metadata 'classes' is no JSON list of names")
         return tuple(names)
 
-    def _pools(self, batch_size: int, chance: np.random.Generator | None) -> list[list[tuple[int, int]]]:
-        """Ranges of samples that are decrypted together: a few batches in order, many blocks to be shuffled."""
-        if chance is None:
-            count = batch_size * max(1, _BLOCK_BYTES // (batch_size * self._images.row_bytes))
-            return [[(start, min(start + count, len(self)))] for start in range(0, len(self), count)]
-        count = max(1, _BLOCK_BYTES // self._images.row_bytes)
-        blocks = [(start, min(start + count, len(self))) for start in range(0, len(self), count)]
+    def _blocks(self) -> list[tuple[int, int]]:
+        return _steps(len(self), max(1, _BLOCK_BYTES // self._images.row_bytes))
+
+    def _pools(self, chance: np.random.Generator) -> list[list[tuple[int, int]]]:
+        """Ranges of samples that are shuffled among themselves: blocks from everywhere."""
+        blocks = self._blocks()
+        together = max(1, POOL_BYTES // (blocks[0][1] * self._images.row_bytes))
         blocks = [blocks[place] for place in chance.permutation(len(blocks))]
-        together = max(1, POOL_BYTES // (count * self._images.row_bytes))
-        return [blocks[start : start + together] for start in range(0, len(blocks), together)]
+        return [blocks[start:end] for start, end in _steps(len(blocks), together)]
 
     def _decrypted(self, pools: list[list[tuple[int, int]]]) -> Iterator[_Samples]:
-        """The pools in order, decrypted ahead on another thread, in memory that is used again."""
+        """The pools in order, decrypted ahead on other threads, in memory that is used again: it is faster."""
         most = max(sum(end - start for start, end in pool) for pool in pools)
-        rooms = deque(self._room(most) for _ in range(_AHEAD + 1))  # fresh memory is slow
-        ahead: deque[Future[_Samples]] = deque()
-        with ThreadPoolExecutor(1) as worker:
-            for place in range(len(pools)):
-                while len(ahead) < _AHEAD and place + len(ahead) < len(pools):
-                    ahead.append(worker.submit(self._read, pools[place + len(ahead)], rooms[0]))
-                    rooms.rotate(-1)
-                yield ahead.popleft().result()
+        rooms = [self._room(most) for _ in range(_AHEAD + 1)]
+        waiting: deque[Future[_Samples]] = deque()
+        with ThreadPoolExecutor(_THREADS) as workers:
+            for place, pool in enumerate(pools):
+                if len(waiting) == _AHEAD:
+                    yield waiting.popleft().result()
+                waiting.append(workers.submit(self._read, pool, rooms[place % len(rooms)]))
+            while waiting:
+                yield waiting.popleft().result()
 
     def _room(self, count: int) -> _Samples:
         images = np.empty((count, *self._images.shape[1:]), self._images.dtype)
@@ -250,8 +261,6 @@ def _as_images(values: Tensor, out: Tensor | None = None) -> Tensor:
     return values.clone() if out is None else out.copy_(values)
 
 
-def _chosen(images: Tensor, labels: Tensor, order: Tensor | None, start: int, end: int) -> _Samples:
-    """Some samples of a pool; without an order they lie in it."""
-    if order is None:
-        return images[start:end], labels[start:end]
-    return images.index_select(0, order[start:end]), labels.index_select(0, order[start:end])
+def _steps(end: int, count: int) -> list[tuple[int, int]]:
+    """Ranges of ``count`` up to ``end``; the last may be shorter."""
+    return [(at, min(at + count, end)) for at in range(0, end, count)]

@@ -1,25 +1,18 @@
 """Reading a sealed file at any place: only the chunks that are asked for are read and decrypted.
 
 Nothing is handed out before it verified, and the last chunk is verified first: it alone says that the file was
-not cut. The file is read with ``pread`` rather than mapped, so that one which shrinks meanwhile is an error and
-not a crash.
+not cut.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import stat
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from hauberk.core.errors import DataError, IntegrityError
-from hauberk.core.files import machine_errors
+from hauberk.core.errors import IntegrityError
 from hauberk.crypto import age
-from hauberk.crypto.age import header as age_header
 from hauberk.crypto.age.payload import (
     CHUNK_BYTES,
     NONCE_BYTES,
@@ -31,9 +24,10 @@ from hauberk.crypto.age.payload import (
 )
 
 RUN = 16  # chunks read at once: a megabyte, which stays in a core's cache
+_KEPT = 4  # chunks: of a few arrays that are read side by side
 
 
-class SealedReader:
+class SealedReader(age.AgeFile):
     """The text of a sealed file, without writing it anywhere.
 
     Args:
@@ -45,27 +39,21 @@ class SealedReader:
         NoIdentityMatched: it is sealed for others.
         IntegrityError: no age file, or one that was changed or cut short.
 
-    Limits: not for several threads at once.
+    Several threads may read at once.
     """
 
     def __init__(self, path: str | Path, identities: Iterable[age.Identity]) -> None:
-        self.path = Path(path)
-        self._descriptor = _descriptor(self.path)
-        self._sealed = memoryview(bytearray(RUN * CHUNK_BYTES))
-        self._kept, self._text = -1, memoryview(bytearray(TEXT_BYTES))
+        super().__init__(path)
+        self._memory = _Memory()
         try:
             with self.distrusted():
-                whole = os.fstat(self._descriptor).st_size
-                start = bytearray(min(whole, age_header.LONGEST))
-                self._fill(0, memoryview(start))
-                header = age_header.parse(bytes(start))
-                self._at = header.size + NONCE_BYTES
-                nonce = bytes(start[header.size : self._at])
-                with age.unwrap(header, identities) as file_key:
+                self._at = self.header.size + NONCE_BYTES
+                nonce = self.raw(self.header.size, min(NONCE_BYTES, self.size_bytes - self.header.size))
+                with self.file_key(identities) as file_key:
                     self._payload = Payload(file_key, nonce)
-                self.size = text_bytes(whole - header.size)
+                self.size = text_bytes(self.size_bytes - self.header.size)
                 self._last = chunks(self.size) - 1
-                self._keep(self._last)
+                self._chunk(self._last)
         except BaseException:
             self.close()
             raise
@@ -88,8 +76,7 @@ class SealedReader:
                     self._open(position, count, out[done : done + count * TEXT_BYTES])
                     done += count * TEXT_BYTES
                     continue
-                self._keep(position)
-                part = self._text[skip : min(TEXT_BYTES, skip + len(out) - done)]
+                part = self._chunk(position)[skip : min(TEXT_BYTES, skip + len(out) - done)]
                 out[done : done + len(part)] = part
                 done += len(part)
 
@@ -114,55 +101,34 @@ class SealedReader:
         """The text as a file that can be read and sought in."""
         return _Stream(self)
 
-    @contextmanager
-    def distrusted(self) -> Iterator[None]:
-        """Whatever is wrong inside is an ``IntegrityError`` that names the file."""
-        try:
-            yield
-        except IntegrityError as error:
-            if str(error).startswith(f"{self.path}"):
-                raise
-            raise type(error)(f"{self.path}: {error}", hint=error.hint, **error.facts) from error
-
-    def _keep(self, position: int) -> None:
-        """Hold one chunk's text: small reads mostly ask for the same one again."""
-        if position == self._kept:
-            return
-        self._kept = -1
-        size = self.size - position * TEXT_BYTES if position == self._last else TEXT_BYTES
-        self._open(position, 1, self._text[:size])
-        self._kept = position
+    def _chunk(self, position: int) -> memoryview:
+        """One chunk's text. The newest are kept: small reads mostly ask for the same ones again."""
+        kept = self._memory.kept
+        found = kept.pop(position, None)
+        if found is None:
+            old = kept.pop(next(iter(kept))) if len(kept) == _KEPT else None
+            found = memoryview(bytearray(TEXT_BYTES)) if old is None else old
+            size = self.size - position * TEXT_BYTES if position == self._last else TEXT_BYTES
+            self._open(position, 1, found[:size])
+        kept[position] = found
+        return found
 
     def _open(self, position: int, count: int, out: memoryview) -> None:
         """Decrypt ``count`` chunks that follow each other."""
-        sealed = self._sealed[: len(out) + TAG_BYTES * count]
-        self._fill(self._at + position * CHUNK_BYTES, sealed)
+        sealed = self._memory.sealed[: len(out) + TAG_BYTES * count]
+        self.fill(self._at + position * CHUNK_BYTES, sealed)
         for one in range(count):
             chunk = sealed[one * CHUNK_BYTES : (one + 1) * CHUNK_BYTES]
             text = out[one * TEXT_BYTES : (one + 1) * TEXT_BYTES]
             self._payload.open(position + one, chunk, text, last=position + one == self._last)
 
-    def _fill(self, at: int, out: memoryview) -> None:
-        done = 0
-        while done < len(out):
-            with machine_errors("read", self.path):
-                count = os.preadv(self._descriptor, [out[done:]], at + done)
-            if count == 0:
-                raise IntegrityError("it ends too early: it was cut short")
-            done += count
 
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+class _Memory(threading.local):
+    """Of each thread: what was read and is not decrypted yet, and the newest chunks that were."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __init__(self) -> None:
+        self.sealed = memoryview(bytearray(RUN * CHUNK_BYTES))
+        self.kept: dict[int, memoryview] = {}
 
 
 class _Stream(io.RawIOBase):
@@ -190,15 +156,3 @@ class _Stream(io.RawIOBase):
         self._reader.read_into(self._at, out[:count])
         self._at += count
         return count
-
-
-def _descriptor(path: Path) -> int:
-    with machine_errors("read", path):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
-        except FileNotFoundError:
-            raise DataError(f"no sealed file at {path}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise DataError(f"{path} is not a sealed file: it is a folder, a pipe or a device")
-    return descriptor

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hauberk.core.encodings import decoded
 from hauberk.core.errors import DataError
 from hauberk.core.files import read_bytes
 from hauberk.privacy.tables.table import Codes, Column, narrow
@@ -106,17 +107,13 @@ def _check_node(
             raise DataError(f"{where}: '{text}' lies under both '{parents[0]}' and '{parents[1]}'", label=text)
 
 
-def read_hierarchy(path: str | Path, *, encoding: str = "utf-8") -> Hierarchy:
+def read_hierarchy(path: str | Path) -> Hierarchy:
     """From a file of lines ``value;...;*`` (``;`` or ``,``); a missing ``*`` at the end is added.
 
     Raises:
-        DataError: no such file, lines of different lengths, a value twice, or what is no tree.
+        DataError: no such file, not UTF-8 or GB18030, lines of different lengths, a value twice, or no tree.
     """
-    data = read_bytes(path, what="hierarchy")
-    try:
-        text = data.decode("utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not {encoding}: {error.reason}") from error
+    text = decoded(Path(path), read_bytes(path, what="hierarchy"))
     first = text.partition("\n")[0]
     delimiter = ";" if ";" in first or "," not in first else ","
     try:

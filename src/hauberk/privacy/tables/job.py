@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hauberk.privacy.tables.measure.meaning import Meaning
 from hauberk.privacy.tables.measure.report import Asked, measure, shortfalls
 from hauberk.privacy.tables.measure.usefulness import usefulness
 from hauberk.privacy.tables.plan import Plan
-from hauberk.privacy.tables.reading import PARQUET, column_names, header, read_table
+from hauberk.privacy.tables.reading import PARQUET, column_names, encoding_of, header, read_table
 from hauberk.privacy.tables.table import Table
 from hauberk.privacy.tables.writing import write_table
 
@@ -31,7 +31,7 @@ class Job:
         source: the table.
         out: where the anonymised one goes; nothing is written unless it holds to the plan.
         population: a table of everybody who could be in ``source``; None without presence.
-        encoding, delimiter: of CSV, in and out; the delimiter is found by itself where None.
+        encoding, delimiter: of CSV, in and out; found by themselves where None.
         target: a published column that a model is trained on, before and after; None: no model.
         force: replace an earlier file at ``out``.
     """
@@ -39,7 +39,7 @@ class Job:
     source: Path
     out: Path
     population: Path | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     delimiter: str | None = None
     target: str | None = None
     seed: int = 0
@@ -60,9 +60,10 @@ def run(job: Job, plan: Plan) -> Evidence:
     refuse_overwrite(job.out, force=job.force)
     if job.out.exists() and job.out.resolve() == job.source.resolve():
         raise ConfigError("--out is the table itself", hint="choose another file")
+    codec = encoding_of(job.source, job.encoding)
     where = job.source.name
     table = _in_file_order(
-        read_table(job.source, plan.columns, encoding=job.encoding, delimiter=job.delimiter), job
+        read_table(job.source, plan.columns, encoding=codec, delimiter=job.delimiter), _names(job, codec)
     )
     population = None
     if job.population is not None:
@@ -70,12 +71,12 @@ def run(job: Job, plan: Plan) -> Evidence:
     hierarchies = hierarchies_of(table, plan, population, where=where)
     made = anonymize(table, plan, hierarchies, population=population, where=where)
     result = _measured(table, made, plan, hierarchies, population, job)
-    write_table(job.out, made.table, encoding=job.encoding, delimiter=_delimiter(job))
+    write_table(job.out, made.table, encoding=codec, delimiter=_delimiter(job, codec))
     return Evidence(
         kind="anonymization",
         subject={"name": job.out.name, "digest": file_digest(job.out)},
         inputs=_inputs(job),
-        parameters={**plan.to_json(), "left_out": _left_out(job, plan)},
+        parameters={**plan.to_json(), "left_out": _left_out(_names(job, codec), plan)},
         result=result,
         seed=job.seed if job.target is not None else None,
         duration_s=time.monotonic() - began,
@@ -83,23 +84,23 @@ def run(job: Job, plan: Plan) -> Evidence:
     )
 
 
-def _in_file_order(table: Table, job: Job) -> Table:
-    return Table({name: table[name] for name in _names(job) if name in table.columns})
+def _in_file_order(table: Table, names: Sequence[str]) -> Table:
+    return Table({name: table[name] for name in names if name in table.columns})
 
 
-def _left_out(job: Job, plan: Plan) -> list[str]:
+def _left_out(names: Sequence[str], plan: Plan) -> list[str]:
     """Columns that the plan does not name: nobody has said that they may be published."""
-    return [name for name in _names(job) if name not in plan.columns]
+    return [name for name in names if name not in plan.columns]
 
 
-def _names(job: Job) -> tuple[str, ...]:
-    return column_names(job.source, encoding=job.encoding, delimiter=job.delimiter)
+def _names(job: Job, encoding: str) -> tuple[str, ...]:
+    return column_names(job.source, encoding=encoding, delimiter=job.delimiter)
 
 
-def _delimiter(job: Job) -> str:
+def _delimiter(job: Job, encoding: str) -> str:
     if job.delimiter is not None or job.source.suffix.lower() in PARQUET:
         return job.delimiter or ","
-    return header(job.source, encoding=job.encoding)[1]
+    return header(job.source, encoding=encoding)[1]
 
 
 def _inputs(job: Job) -> dict[str, Any]:

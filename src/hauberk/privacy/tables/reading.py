@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from hauberk.core.encodings import inspect
 from hauberk.core.errors import ConfigError, DataError, DependencyMissing, EnvironmentFailure
 from hauberk.privacy.tables.table import Codes, Column, Table, check_columns, narrow
 
@@ -26,14 +27,14 @@ PARQUET = (".parquet", ".pq")
 
 
 def read_table(
-    path: str | Path, columns: Sequence[str] = (), *, encoding: str = "utf-8", delimiter: str | None = None
+    path: str | Path, columns: Sequence[str] = (), *, encoding: str | None = None, delimiter: str | None = None
 ) -> Table:
     """The named columns of a file, or all of them.
 
     Args:
         path: CSV with a line of names first, or Parquet (``.parquet``, ``.pq``).
         columns: what to read, in the order wanted; every column where empty.
-        encoding: of CSV; a byte-order mark is left out.
+        encoding: of CSV; UTF-8 or GB18030, found out, where None. A byte-order mark is left out.
         delimiter: of CSV; the most frequent of ``, ; tab |`` in the line of names where None.
 
     Raises:
@@ -48,14 +49,39 @@ def read_table(
     path = Path(path)
     if path.suffix.lower() in PARQUET:
         return _read_parquet(path, columns)
-    codec = _codec(encoding)
+    codec = encoding_of(path, encoding)
     names, delimiter = header(path, encoding=codec, delimiter=delimiter)
     chosen = tuple(columns) or names
     check_columns(chosen, names, where=path.name)
-    table = _read_fast(path, chosen, codec, delimiter) or _read_slowly(path, names, chosen, codec, delimiter)
+    table = _read_fast(path, chosen, _codec(codec), delimiter) or _read_slowly(
+        path, names, chosen, _codec(codec), delimiter
+    )
     if not len(table):
         raise DataError(f"{path} has no rows", path=str(path))
     return table
+
+
+def encoding_of(path: str | Path, encoding: str | None = None) -> str:
+    """The codec of a CSV, by which it is written again too: ``utf-8-sig`` where it has a byte-order mark.
+
+    Args:
+        encoding: what is known of it; nothing is looked up then.
+
+    Raises:
+        DataError: no such file, or one that is neither UTF-8 nor GB18030; the message names line and byte.
+        ConfigError: an encoding that does not exist.
+    """
+    path = Path(path)
+    if encoding is not None:
+        _codec(encoding)
+        return encoding
+    if path.suffix.lower() in PARQUET:
+        return "utf-8"
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a table", path=str(path))
+    if not path.exists():
+        raise DataError(f"no table at {path}", path=str(path))
+    return inspect(path).codec
 
 
 def header(

@@ -45,6 +45,7 @@ def _write_csv(file: io.BufferedWriter, table: Table, encoding: str, delimiter: 
         np.array([_cell(text, delimiter) for text in one.values], object) for one in table.columns.values()
     ]
     file.write((delimiter.join(_cell(name, delimiter) for name in table.names) + "\n").encode(encoding))
+    encoding = encoding.removesuffix("-sig")  # the mark stands once
     for start in range(0, len(table), _ROWS):
         cells = [
             texts[one.codes[start : start + _ROWS]].tolist()

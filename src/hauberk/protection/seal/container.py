@@ -1,29 +1,21 @@
 """Reading a sealed file: its outside without a key, its messages with one.
 
 Nothing that the file says is believed before it verifies, and no memory is taken beyond the file's own size.
-The file is read with ``pread`` rather than mapped, so that one which shrinks meanwhile is an error and not a
-crash.
 """
 
 from __future__ import annotations
 
 import hmac
-import os
-import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hauberk.core.errors import ConfigError, DataError, IntegrityError
-from hauberk.core.files import machine_errors
+from hauberk.core.errors import IntegrityError
 from hauberk.crypto import age
-from hauberk.crypto.age import header as age_header
 from hauberk.crypto.floe import HEADER_BYTES, TAG_BYTES, Decryption
-from hauberk.crypto.secret import Secret
 from hauberk.protection.seal.index import Index
 from hauberk.protection.seal.layout import (
     PREAMBLE_BYTES,
@@ -37,13 +29,12 @@ from hauberk.protection.seal.layout import (
     room,
     span,
 )
-from hauberk.protection.seal.package import read_exactly
 
 Target = Callable[[Place], memoryview]
 """The memory into which the text of a message goes."""
 
 
-class SealedFile:
+class SealedFile(age.AgeFile):
     """A sealed file of which nothing has been decrypted.
 
     Args:
@@ -55,81 +46,19 @@ class SealedFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._descriptor = _descriptor(self.path)
+        super().__init__(path)
         try:
-            self.size = os.fstat(self._descriptor).st_size
             with self.distrusted():
-                self.header = age_header.parse(self.read(0, min(self.size, age_header.LONGEST)))
-                count = min(PREAMBLE_BYTES, self.size - self.header.size)
-                self.preamble = Preamble.parse(self.read(self.header.size, count))
-                if self.size != self.header.size + self.preamble.body_bytes:
-                    expected = self.header.size + self.preamble.body_bytes
+                count = min(PREAMBLE_BYTES, self.size_bytes - self.header.size)
+                self.preamble = Preamble.parse(self.raw(self.header.size, count))
+                expected = self.header.size + self.preamble.body_bytes
+                if self.size_bytes != expected:
                     raise IntegrityError(
-                        f"it has {self.size} bytes instead of {expected}: cut short, or more follows"
+                        f"it has {self.size_bytes} bytes instead of {expected}: cut short, or more follows"
                     )
         except BaseException:
             self.close()
             raise
-
-    def read(self, at: int, count: int) -> bytes:
-        """Bytes of the file as they are."""
-        data = bytearray(count)
-        self.fill(at, memoryview(data))
-        return bytes(data)
-
-    def fill(self, at: int, out: memoryview) -> None:
-        """The same, into memory."""
-        read_exactly(self._descriptor, at, out, self.path)
-
-    @contextmanager
-    def distrusted(self) -> Iterator[None]:
-        """Whatever is wrong inside the file is an ``IntegrityError`` that names it."""
-        try:
-            yield
-        except IntegrityError as error:
-            if str(error).startswith(f"{self.path}"):
-                raise
-            raise type(error)(f"{self.path}: {error}", hint=error.hint, **error.facts) from error
-        except (DataError, ConfigError) as error:
-            raise IntegrityError(
-                f"{self.path}: {error}: it verifies, but was not sealed as it must be"
-            ) from error
-
-    def file_key(self, identities: Iterable[age.Identity]) -> Secret:
-        """The key of the file.
-
-        Raises:
-            NoIdentityMatched: the file is sealed for others.
-            IntegrityError: the header is malformed or was changed.
-        """
-        with self.distrusted():
-            return age.unwrap(self.header, identities)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _descriptor(path: Path) -> int:
-    with machine_errors("read", path):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
-        except FileNotFoundError:
-            raise DataError(f"no sealed file at {path}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise DataError(f"{path} is not a sealed file: it is a folder, a pipe or a device")
-    return descriptor
 
 
 class Unlocked:
@@ -261,7 +190,7 @@ class Unlocked:
     def _message(self, place: Place) -> Decryption:
         number, preamble = place.number, self.file.preamble
         if number not in self._messages:  # two threads may both come here: they make the same
-            header = self.file.read(self.file.header.size + place.at, HEADER_BYTES)
+            header = self.file.raw(self.file.header.size + place.at, HEADER_BYTES)
             if number and not hmac.compare_digest(header[-TAG_BYTES:], self._tags[number - 1]):
                 raise IntegrityError("a message is not the one that the index names")
             with preamble.key(self.key, number) as key:

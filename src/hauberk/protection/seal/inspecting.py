@@ -83,7 +83,7 @@ def _outside(file: SealedFile) -> Outside:
         path=file.path,
         kinds=kinds,
         post_quantum=set(kinds) == {hybrid.KIND},
-        size_bytes=file.size,
+        size_bytes=file.size_bytes,
         header_bytes=file.header.size,
         index_bytes=file.preamble.index_bytes,
         segment_bytes=file.preamble.segment_bytes,

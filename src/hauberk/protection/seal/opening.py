@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hauberk.core.errors import ConfigError
-from hauberk.core.files import directory_aside
+from hauberk.core.files import directory_aside, write_exactly
 from hauberk.core.manifest import MANIFEST, WEIGHTS
 from hauberk.crypto import age
 from hauberk.protection.seal.container import SealedFile, Unlocked
-from hauberk.protection.seal.package import Manifest, write_exactly
+from hauberk.protection.seal.package import Manifest
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.core.canonical import parse_json
-from hauberk.core.errors import DataError, HauberkError, IntegrityError
-from hauberk.core.files import machine_errors
+from hauberk.core.errors import DataError, IntegrityError
+from hauberk.core.files import read_exactly
 from hauberk.core.manifest import FORMAT, MANIFEST, WEIGHTS, check_digest
 from hauberk.protection.seal.index import check_name, check_names
 from hauberk.protection.seal.weights import LENGTH_BYTES, WeightsHeader
@@ -177,32 +177,3 @@ def _small(root: Path, name: str) -> bytes:
         data = bytearray(size)
         read_exactly(descriptor, 0, memoryview(data), root / name)
         return bytes(data)
-
-
-def read_exactly(descriptor: int, at: int, out: memoryview, where: Path) -> None:
-    """Fill ``out`` from a file.
-
-    Raises:
-        IntegrityError: the file ends before.
-        EnvironmentFailure: the machine cannot read it.
-    """
-    done = 0
-    try:
-        while done < len(out):
-            count = os.preadv(descriptor, [out[done:]], at + done)
-            if count == 0:
-                raise IntegrityError(f"{where} ends too early: it was cut short")
-            done += count
-    except OSError as error:
-        if isinstance(error, HauberkError):
-            raise
-        with machine_errors("read", where):
-            raise
-
-
-def write_exactly(descriptor: int, at: int, data: bytes | memoryview) -> None:
-    """Write all of ``data`` into a file at a place."""
-    view = memoryview(data)
-    while len(view):
-        count = os.pwrite(descriptor, view, at)
-        view, at = view[count:], at + count

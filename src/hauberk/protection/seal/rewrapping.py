@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hauberk.core.errors import ConfigError, IntegrityError
-from hauberk.core.files import file_aside
+from hauberk.core.files import file_aside, write_exactly
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
 from hauberk.crypto.age.passphrase import KIND as PASSPHRASE
@@ -26,7 +26,6 @@ from hauberk.protection.seal import recipients as lists
 from hauberk.protection.seal.container import SealedFile, Unlocked
 from hauberk.protection.seal.layout import Piece
 from hauberk.protection.seal.opening import manifest_of
-from hauberk.protection.seal.package import write_exactly
 from hauberk.protection.seal.sealing import Content, check_settings, write, write_header
 
 _COPY_BYTES = 4 << 20
@@ -167,7 +166,7 @@ def _body(file: SealedFile) -> Iterator[tuple[int, bytes]]:
     """The body in portions, each with its offset."""
     total = file.preamble.body_bytes
     for at in range(0, total, _COPY_BYTES):
-        yield at, file.read(file.header.size + at, min(_COPY_BYTES, total - at))
+        yield at, file.raw(file.header.size + at, min(_COPY_BYTES, total - at))
 
 
 def _refill(texts: Iterator[tuple[Piece, memoryview]]) -> Callable[[list[Piece], memoryview], None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hauberk.core.errors import ConfigError
-from hauberk.core.files import file_aside, refuse_overwrite
+from hauberk.core.files import file_aside, refuse_overwrite, write_exactly
 from hauberk.core.manifest import WEIGHTS
 from hauberk.crypto import age
 from hauberk.crypto.age import header as age_header
@@ -37,7 +37,7 @@ from hauberk.protection.seal.layout import (
     room,
     span,
 )
-from hauberk.protection.seal.package import opened, write_exactly
+from hauberk.protection.seal.package import opened
 from hauberk.protection.seal.weights import WeightsHeader
 
 THREADS = 2

@@ -21,7 +21,7 @@ from hauberk.privacy.tables.aggregate.bounds import Bounds, work_out
 from hauberk.privacy.tables.aggregate.cube import Cube, build
 from hauberk.privacy.tables.aggregate.suppression import Mask, Rules, complete, sensitive_cells, widen
 from hauberk.privacy.tables.hierarchies import ROOT
-from hauberk.privacy.tables.reading import read_table
+from hauberk.privacy.tables.reading import encoding_of, read_table
 from hauberk.privacy.tables.table import MISSING, Column, Table, check_columns
 from hauberk.privacy.tables.writing import write_table
 
@@ -190,7 +190,7 @@ def run(
     out: Path,
     plan: AggregatePlan,
     *,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     delimiter: str | None = None,
     force: bool = False,
 ) -> tuple[Aggregated, Evidence]:
@@ -204,6 +204,7 @@ def run(
     if out.exists() and out.resolve() == source.resolve():
         raise ConfigError("--out is the table itself", hint="choose another file")
     named = [*plan.by, *([] if plan.sum is None else [plan.sum])]
+    encoding = encoding_of(source, encoding)
     made = aggregate(read_table(source, named, encoding=encoding, delimiter=delimiter), plan, where=source.name)
     write_table(out, made.table, encoding=encoding, delimiter=delimiter or ",")
     return made, Evidence(

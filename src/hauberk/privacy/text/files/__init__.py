@@ -1,7 +1,6 @@
 """Files of text and tables, read in bounded memory with the place of every word, and written back as they were.
 
 cell          one piece of text and where it stands
-encodings     UTF-8 or GB18030, or a refusal
 lines         lines of bounded length
 plain, delimited, json_text    text, CSV, JSON: records, cells, and the way back
 source        one file in chunks

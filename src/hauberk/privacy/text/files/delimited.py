@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hauberk.core.encodings import TextFile
 from hauberk.core.errors import ConfigError, DataError
 from hauberk.privacy.text.files.cell import Cell
-from hauberk.privacy.text.files.encodings import TextFile
 from hauberk.privacy.text.files.lines import body, lines, too_long
 
 DELIMITERS = (",", ";", "\t", "|")

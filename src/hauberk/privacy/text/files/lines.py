@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
+from hauberk.core.encodings import TextFile
 from hauberk.core.errors import DataError
-from hauberk.privacy.text.files.encodings import TextFile
 
 LONGEST_LINE = 1 << 24
 """Characters of a line, a CSV row or a JSON document, unless the caller allows more: 64 MB in memory."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hauberk.core.encodings import TextFile
 from hauberk.privacy.text.files.cell import Cell
-from hauberk.privacy.text.files.encodings import TextFile
 from hauberk.privacy.text.files.lines import body, lines
 
 

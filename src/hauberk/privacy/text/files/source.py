@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from hauberk.core.encodings import TextFile, inspect
 from hauberk.core.errors import ConfigError, check_known
 from hauberk.core.settings import require_count
 from hauberk.privacy.text.files.cell import Cell
 from hauberk.privacy.text.files.delimited import Delimited
-from hauberk.privacy.text.files.encodings import TextFile, inspect
 from hauberk.privacy.text.files.json_text import JsonText
 from hauberk.privacy.text.files.lines import LONGEST_LINE
 from hauberk.privacy.text.files.plain import Plain

@@ -55,40 +55,70 @@ def inspect(path: Path, encoding: str | None = None) -> TextFile:
         ConfigError: another name of an encoding.
         DataError: the file is in neither, holds a NUL byte, or does not exist.
 
-    Cost: one pass over the file, in blocks of a megabyte.
+    Cost: one pass over the file, in blocks of a megabyte; two where it is not UTF-8.
 
     Limits: a short file may be valid in both; it is then taken for UTF-8.
     """
-    if encoding is not None and encoding not in ENCODINGS:
-        raise ConfigError(f"encoding is {' or '.join(ENCODINGS)}, got '{encoding}'")
+    wanted = _wanted(encoding)
     if not path.exists():
         raise DataError(f"no file at {path}", path=str(path))
-    wanted = ENCODINGS if encoding is None else (encoding,)
-    decoders = {name: codecs.getincrementaldecoder(name)() for name in wanted}
     failed: dict[str, int] = {}
-    head, digest, at = b"", hashlib.sha256(), 0
+    for name in wanted:
+        read = _decoded_blocks(path, name)
+        if isinstance(read, TextFile):
+            return read
+        failed[name] = read
+        if encoding is None and name == "utf-8" and not _chinese(_head(path)):
+            break
+    raise _refused(path, encoding, failed[wanted[0]])
+
+
+def decoded(path: Path, data: bytes, encoding: str | None = None) -> str:
+    """The text of a file that has been read already, without a byte order mark; as ``inspect`` in all else."""
+    _check_bytes(path, data, 0)
+    wanted = _wanted(encoding)
+    failed: dict[str, int] = {}
+    for name in wanted:
+        try:
+            return data.decode(name).removeprefix("\ufeff")
+        except UnicodeDecodeError as error:
+            failed[name] = error.start
+        if encoding is None and name == "utf-8" and not _chinese(data[:_SAMPLE]):
+            break
+    at = failed[wanted[0]]
+    raise _broken(path, encoding, at, 1 + data.count(b"\n", 0, at))
+
+
+def _wanted(encoding: str | None) -> tuple[str, ...]:
+    if encoding is not None and encoding not in ENCODINGS:
+        raise ConfigError(f"encoding is {' or '.join(ENCODINGS)}, got '{encoding}'")
+    return ENCODINGS if encoding is None else (encoding,)
+
+
+def _decoded_blocks(path: Path, encoding: str) -> TextFile | int:
+    """The file, or the byte at which it is something else."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    digest, at, mark = hashlib.sha256(), 0, False
     with machine_errors("read", path), open(path, "rb") as file:
         while True:
             block = file.read(_BLOCK)
-            head = head or block[:_SAMPLE]
+            if at == 0:
+                mark = encoding == "utf-8" and block.startswith(codecs.BOM_UTF8)
             _check_bytes(path, block, at)
             digest.update(block)
-            for name in [one for one in wanted if one not in failed]:
-                try:
-                    decoders[name].decode(block, final=not block)
-                except UnicodeDecodeError as error:
-                    failed[name] = at + error.start
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return at - held + error.start
             at += len(block)
-            if not block or len(failed) == len(wanted):
-                break
-            if encoding is None and "utf-8" in failed and not _chinese(head):
-                failed["gb18030"] = failed["utf-8"]
-                break
-    chosen = next((name for name in wanted if name not in failed), None)
-    if chosen is None:
-        raise _refused(path, wanted[0] if encoding is not None else None, failed[wanted[0]])
-    mark = chosen == "utf-8" and head.startswith(codecs.BOM_UTF8)
-    return TextFile(path, chosen, mark, f"sha256:{digest.hexdigest()}", at)
+            if not block:
+                return TextFile(path, encoding, mark, f"sha256:{digest.hexdigest()}", at)
+
+
+def _head(path: Path) -> bytes:
+    with machine_errors("read", path), open(path, "rb") as file:
+        return file.read(_SAMPLE)
 
 
 def _check_bytes(path: Path, block: bytes, at: int) -> None:
@@ -110,6 +140,10 @@ def _refused(path: Path, wanted: str | None, at: int) -> DataError:
             block = file.read(min(_BLOCK, left))
             line += block.count(b"\n")
             left -= len(block)
+    return _broken(path, wanted, at, line)
+
+
+def _broken(path: Path, wanted: str | None, at: int, line: int) -> DataError:
     what = f"{wanted}" if wanted else "UTF-8, and no GB18030"
     return DataError(
         f"{path}, line {line}: not valid {what} (byte {at})",
