@@ -53,6 +53,7 @@ KINDS = (
     "anonymization",
     "aggregation",
     "backup-drill",
+    "audit",
 )
 
 
