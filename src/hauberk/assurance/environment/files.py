@@ -18,7 +18,7 @@ from hauberk.privacy.text.detector import Detector
 from hauberk.privacy.text.finding import Finding
 
 _MOST_FILES = 20_000
-_LARGEST = 2 << 20  # bytes; a larger file is data, not a setting
+_LONGEST = 2 << 20  # bytes of one file; what is longer is data, whose head alone is read
 _SURE = 0.89  # a word for a secret, and something behind it that is no word
 _CERTAIN = 0.99  # in the form that an issuer gives its secrets
 _CODE = re.compile(r".*\.(?:pyi?|ipynb|m?js|[jt]sx?|go|rs|java|kt|[ch]|cc|cpp|cs|rb|php|sh|md|rst|txt|jinja)")
@@ -75,7 +75,8 @@ def look_at_files(folder: str | Path, *, secrets: bool = True, most: int = _MOST
     A key file is one of a usual name, or one that begins as such files do. Links that lead out of the folder
     are named, and none is followed. Of ``.git`` only ``config`` is read, where tokens are left behind.
 
-    Limits: a secret that looks like a word is not found, nor one that stands in the history alone.
+    Limits: a secret that looks like a word is not found, nor one that stands in the history alone, nor one
+        behind the first two MiB of a file.
     """
     folder = Path(folder)
     detector = Detector(types=frozenset({"SECRET"}))
@@ -121,7 +122,7 @@ def _exposed(path: Path, folder: Path, detector: Detector, secrets: bool) -> Ite
         yield Exposed(inner, "writable", mode=mode)
     with open(path, "rb") as file:
         head = file.read(_HEAD)
-        whole = head + file.read() if secrets and facts.st_size <= _LARGEST and b"\0" not in head else head
+        whole = head + (file.read(_LONGEST) if secrets and b"\0" not in head else b"")
     key = _KEY_NAMES.fullmatch(path.name) is not None or _KEY_HEADS.search(head) is not None
     if key and facts.st_mode & 0o077:
         yield Exposed(inner, "readable-key", mode=mode)

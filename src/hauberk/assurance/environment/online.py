@@ -67,19 +67,28 @@ def _names(packages: Sequence[Package], service: str, timeout_s: float) -> Itera
         if not waiting:
             return
         answer = _fetch(where, {"queries": [_query(*one) for one in waiting]}, timeout_s)
-        results = answer.get("results")
-        if not isinstance(results, list) or len(results) != len(waiting):
-            raise DataError(
-                f"{where} answered something else than one result for each of {len(waiting)} packages"
-            )
         more = []
-        for (package, _token), one in zip(waiting, results, strict=True):
-            for each in (one or {}).get("vulns") or []:
-                yield package, str(each["id"])
-            if (one or {}).get("next_page_token"):
+        for (package, _token), one in zip(waiting, _results(answer, len(waiting), where), strict=True):
+            yield from ((package, each["id"]) for each in one.get("vulns") or [])
+            if one.get("next_page_token"):
                 more.append((package, str(one["next_page_token"])))
         waiting = more
     raise DataError(f"{where} goes on without end")
+
+
+def _results(answer: dict[str, Any], count: int, where: str) -> list[dict[str, Any]]:
+    results = answer.get("results")
+    if isinstance(results, list) and len(results) == count:
+        found = [{} if one is None else one for one in results]
+        if all(isinstance(one, dict) and _ids(one.get("vulns") or []) for one in found):
+            return found
+    raise DataError(f"{where} answered something else than one result for each of {count} packages")
+
+
+def _ids(listed: object) -> bool:
+    return isinstance(listed, list) and all(
+        isinstance(one, dict) and isinstance(one.get("id"), str) for one in listed
+    )
 
 
 def _query(package: Package, token: str) -> dict[str, Any]:

@@ -27,11 +27,10 @@ def is_affected(version: Version, affected: Affected) -> bool:
     return _listed(version, affected.versions) or any(_inside(version, one) for one in affected.ranges)
 
 
-def first_fixed(version: Version, affected: Affected) -> Version | None:
-    """The least version after this one that an advisory calls fixed and does not mean; None: there is none."""
+def fixes(version: Version, affected: Affected) -> list[Version]:
+    """Versions after this one that an advisory calls fixed, and does not mean by another range."""
     named = [_version(text) for one in affected.ranges for kind, text in one.events if kind == "fixed"]
-    better = sorted(one for one in named if one is not None and one > version)
-    return next((one for one in better if not is_affected(one, affected)), None)
+    return sorted(one for one in named if one is not None and one > version and not is_affected(one, affected))
 
 
 def _listed(version: Version, versions: tuple[str, ...]) -> bool:

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from hauberk.assurance.environment.advisories import Advisory
 from hauberk.assurance.environment.packages import Package
-from hauberk.assurance.environment.ranges import first_fixed, is_affected
+from hauberk.assurance.environment.ranges import fixes, is_affected
 from hauberk.assurance.environment.severity import SEVERITIES, Severity
 
 _FIRST = ("CVE-", "GHSA-", "PYSEC-", "OSV-", "MAL-")  # the name under which most people know a flaw
@@ -22,7 +22,7 @@ class Vulnerability:
     Args:
         package: what has it.
         id: the flaw's best-known name; ``aliases`` are the others.
-        fixed: the least version that is free of it by all advisories about it; empty: none is known.
+        fixed: the least later version that is free of it by all advisories about it; empty: none is known.
     """
 
     package: Package
@@ -106,15 +106,10 @@ def _groups(hits: Sequence[Advisory]) -> list[list[Advisory]]:
 
 
 def _fixed(package: Package, version: Version, group: Sequence[Advisory]) -> str:
-    """What every advisory about the flaw calls free of it: the greatest of their first fixes."""
-    fixes = [
-        first_fixed(version, each)
-        for one in group
-        for each in one.affected
-        if each.package == package.name and is_affected(version, each)
-    ]
-    known = [one for one in fixes if one is not None]
-    return str(max(known)) if known and len(known) == len(fixes) else ""
+    """The least version that one of the advisories calls fixed and none of them means; empty: none is known."""
+    said = [each for one in group for each in one.affected if each.package == package.name]
+    better = sorted({one for each in said for one in fixes(version, each)})
+    return next((str(one) for one in better if not any(is_affected(one, each) for each in said)), "")
 
 
 def _known(name: str) -> tuple[int, str]:
