@@ -15,8 +15,10 @@ _VERBS = {
         "quickstart": "train, attack, harden, measure and report on embedded data",
         "run": "carry out a recipe",
         "train": "train a built-in network",
-        "import": "bring in a Keras, ONNX, torch.export or state_dict model",
+        "import": "bring in a Keras, ONNX, torch.export, Hugging Face or MLflow model",
+        "export": "hand a package on to Hugging Face's folders or to MLflow",
         "info": "show what a model package is",
+        "learn": "attack and protect a small model yourself, an exercise a minute",
     },
     "Attack": {
         "attack": "attack a model package",
