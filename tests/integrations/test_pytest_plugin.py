@@ -132,8 +132,7 @@ def test_a_suite_fails_keeps_evidence_and_sums_up(project: Path) -> None:
     assert "not 90.0%  test_release.py::test_weak" in summary
     assert ">= 50.0%  test_release.py::test_easy" in summary
     properties = [
-        json.loads(one.attrib["value"])
-        for one in ElementTree.parse(project / "junit.xml").iter("property")
+        json.loads(one.attrib["value"]) for one in ElementTree.parse(project / "junit.xml").iter("property")
     ]
     assert {one["evidence"] for one in properties} == digests
     assert [one["passed"] for one in properties] == [False, True]

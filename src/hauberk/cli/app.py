@@ -36,6 +36,7 @@ _VERBS = {
         "detect": "measure what a detector of adversarial inputs is worth",
         "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
         "report": "turn evidence into an HTML report",
+        "bom": "write what a model is made of (CycloneDX ML-BOM)",
     },
     "Protect a finished model": {
         "scan": "look for what could run code in foreign model files",
