@@ -30,13 +30,13 @@ class Refused:
     Args:
         file: its name, relative to the target where it lies there.
         digest: of the document as it names itself, or None where it cannot be read.
-        reason: ``edited``, ``malformed``, ``older``, ``foreign``.
+        reason: ``edited``, ``malformed``, ``older``, ``future``, ``foreign``.
         why: the same in a sentence.
     """
 
     file: str
     digest: str | None
-    reason: Literal["edited", "malformed", "older", "foreign"]
+    reason: Literal["edited", "malformed", "older", "future", "foreign"]
     why: Text
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +114,7 @@ class Model:
         manifest: the package's.
         born: evidence within the package: how the model came to be. Oldest first.
         evidence: all that counts, that in ``born`` included: whole, of this model, and not older than it.
+        related: whole documents in which this model went in and something else came out: copies, surrogates.
         commitments: digests of commitments of watermarks that name this model or one it was made of.
         vault_version: number and aliases where it lies in a vault.
         broken: why the package itself cannot be believed; "" where it can.
@@ -125,6 +126,7 @@ class Model:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     born: tuple[Evidence, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    related: tuple[Evidence, ...] = ()
     refused: tuple[Refused, ...] = ()
     signed: Signed = field(default_factory=lambda: Signed(state="absent"))
     logged: Logged = field(default_factory=Logged)
@@ -207,7 +209,7 @@ class VaultFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingFacts:
-    """What a running server tells to whoever asks, and what its vault and policy files say.
+    """What a running server tells to whoever asks.
 
     Args:
         subject: kind ``deployment``; the digest is that of its address.
@@ -217,9 +219,10 @@ class ServingFacts:
         old_tls: whether it agrees to TLS below 1.2.
         open_predictions: whether it answers predictions to somebody without a key; None where not known.
         loopback: whether it can be reached from this machine alone.
-        guard: the guard's policy, or None where it is off or not known.
-        limits: the limits that are set, by name.
-        alerts: open alerts; None where not known.
+        models: names of what it serves, as far as it tells.
+        guard: whether its guard watches callers; None where not known (its metrics could not be read).
+        refuses_huge: whether a body of a terabyte is refused when it is announced; None where not known.
+        alerts: of the guard since the server started; None where not known.
     """
 
     subject: Subject
@@ -231,8 +234,9 @@ class ServingFacts:
     old_tls: bool | None = None
     open_predictions: bool | None = None
     loopback: bool = False
-    guard: Mapping[str, Any] | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    guard: bool | None = None
+    refuses_huge: bool | None = None
     alerts: int | None = None
 
 
@@ -243,6 +247,7 @@ class Budget:
     Args:
         subject: kind ``data``; the digest is that of its public description.
         epsilon: what was given; ``spent`` what questions took of it.
+        why: why it cannot be read; "" where it can.
     """
 
     subject: Subject
@@ -250,6 +255,7 @@ class Budget:
     delta: float
     spent: float
     evidence: tuple[str, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
