@@ -6,8 +6,8 @@
         assert_robust("models/hard", "digits", hauberk.Linf(0.2), at_least=0.6, samples=200)
 
 The figure is the evaluation's worst case (docs/evaluation.md), so it depends on nothing but the arguments.
-Under pytest the plug-in in ``hauberk.integrations.pytest_plugin`` keeps the evidence and sums up; without it, or
-under another runner, the assertion works by itself.
+Under pytest the plug-in in ``hauberk.integrations.pytest_plugin`` keeps the evidence and sums up; without it,
+or under another runner, the assertion works by itself.
 
 Importing this module loads no torch.
 """
