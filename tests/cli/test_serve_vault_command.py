@@ -88,3 +88,19 @@ def test_strangers_are_kept_out_without_a_vault(
         code, _out, err = hauberk_command("serve", *words)
         assert code in (2, 3), err
         assert says in err
+
+
+def test_the_guard_s_policy_is_a_table_of_its_own(hauberk_command: Call, tmp_path: Path) -> None:
+    for text, says in (
+        ("queries = 5", "one table, [guard]"),
+        ("[guard]\nqueris = 5", "did you mean 'queries'"),
+        ("[guard]\nqueries = 5", "no vault"),
+        ("[guard", "not TOML"),
+    ):
+        file = tmp_path / "guard.toml"
+        file.write_text(text)
+        code, _out, err = hauberk_command(
+            "serve", "--vault", tmp_path / "none", "--models", "net", "--guard", file
+        )
+        assert code in (2, 3), err
+        assert says in err

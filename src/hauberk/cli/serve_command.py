@@ -184,9 +184,12 @@ def _policy(file: Path | None) -> GuardPolicy:
     if file is None:
         return GuardPolicy()
     try:
-        return GuardPolicy.of(tomllib.loads(read_bytes(file, what="policy of the guard").decode()))
+        document = tomllib.loads(read_bytes(file, what="policy of the guard").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{file} is not TOML: {error}") from error
+    if list(document) != ["guard"] or not isinstance(document["guard"], dict):
+        raise ConfigError(f"{file} must have one table, [guard]", hint="docs/guard.md shows one")
+    return GuardPolicy.of(document["guard"])
 
 
 def _run(make: Make, address: Address, workers: int, listening: Callable[[str], None]) -> None:
