@@ -59,6 +59,10 @@ _VERBS = {
         "backup": "back up a vault; list, check, drill and schedule backups",
         "restore": "make a vault out of a backup, verified",
     },
+    "Assess": {
+        "audit": "yes or no: does a package, a vault, a server or a repository meet the policy",
+        "waive": "sign that a finding of an audit is known and accepted, for a time",
+    },
     "Serve": {
         "serve": "answer predictions over HTTP",
         "top": "watch a prediction server in the terminal",
