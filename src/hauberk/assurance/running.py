@@ -1,8 +1,8 @@
 """Measures what nobody measured yet: only where it is asked for, and only as much as the policy needs.
 
 A search for adversarial inputs can take hours, so an audit alone runs nothing. Where it is told to, it
-measures the worst case and common corruptions, on as many samples as the policy asks for, and leaves the records
-where any evaluation does; then the audit reads them like all others.
+measures the worst case and common corruptions, on as many samples as the policy asks for, and leaves the
+records where any evaluation does; then the audit reads them like all others.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _FAILED = 1
 )
 @click.argument("target", metavar="TARGET")
 @click.option("--policy", "policies", type=_PATH, multiple=True, metavar="FILE",
-              help="What must hold, TOML; repeatable, the later over the earlier [default: standard].")  # fmt: skip
+              help="What must hold, TOML; the later over the earlier [default: profile standard].")  # fmt: skip
 @click.option("--profile", type=click.Choice(["low", "standard", "high"]), default=None,
               help="What is at stake, in place of the policy's own word.")  # fmt: skip
 @click.option("--format", "formats", default=None, metavar="LIST",
@@ -42,7 +42,6 @@ _FAILED = 1
               help="As hauberk waive wrote it; repeatable.")  # fmt: skip
 @click.option("--osv", type=_PATH, default=None, metavar="FILE", help="A copy of OSV's advisories for PyPI.")
 @click.option("--online", is_flag=True, help="Ask OSV's service about packages instead.")
-@click.option("--no-environment", is_flag=True, help="Leave this machine's packages and settings out.")
 @click.option("--run", "run_missing", is_flag=True, help="Measure robustness where nobody did; needs --data.")
 @click.option("--data", default=None, metavar="NAME", help="For --run: digits, mnist, fashion or cifar10-jpeg.")
 @click.option("--samples", type=click.IntRange(1), default=None, metavar="N",
@@ -76,7 +75,6 @@ def command(
     waivers: tuple[Path, ...],
     osv: Path | None,
     online: bool,
-    no_environment: bool,
     run_missing: bool,
     data: str | None,
     samples: int | None,
@@ -114,7 +112,7 @@ def command(
         sources = Sources(
             evidence=evidence, ledger=ledger, vault=vault, ca=ca, certificate=cert, osv=osv, online=online,
             api_key=callers.api_key(api_key_file) if kind == "deployment" else None,
-            environment=not no_environment, schedules=schedules,
+            schedules=schedules,
         )  # fmt: skip
         if run_missing:
             _measure(target, policy, sources, data or "", samples, seed, device)

@@ -83,12 +83,11 @@ def gather(place: str | Path, trust: Trust, sources: Sources, *, at: datetime) -
     """
     kind = kind_of(place)
     target = _GATHERERS[kind](str(place), trust, sources, at)
-    if not sources.environment:
+    if kind == "deployment" or not sources.environment:  # this machine is not the server's
         return target
     from hauberk.assurance.environment import look
 
-    folder = None if kind == "deployment" else Path(place)
-    found = look(folder, now=at, osv=sources.osv, ask_online=sources.online, secrets=kind != "vault")
+    found = look(Path(place), now=at, osv=sources.osv, ask_online=sources.online, secrets=kind != "vault")
     return replace(target, environment=found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,16 @@ from sqlalchemy import func, select
 
 from hauberk.access import check_trail, schema
 from hauberk.assurance.finding import Subject
-from hauberk.assurance.gathering.ledgers import Ledger
 from hauberk.assurance.gathering.packages import gather_model
 from hauberk.assurance.gathering.people import gather_identities, gather_keys
-from hauberk.assurance.target import Model, VaultFacts
+from hauberk.assurance.target import Logged, Model, VaultFacts
 from hauberk.assurance.trust import Trust
 from hauberk.core.canonical import digest, file_digest
 from hauberk.core.errors import HauberkError
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
-from hauberk.ledger.reading import Reader
+from hauberk.crypto.notes import parse_verifier
+from hauberk.ledger.policy import Policy
 from hauberk.vault import schema as vault_schema
 from hauberk.vault.content import EVIDENCE, PACKAGE, SEALED
 from hauberk.vault.doctor import rights
@@ -105,12 +106,11 @@ def gather_version(vault: Vault, reference: str, trust: Trust, *, at: datetime) 
         with tempfile.TemporaryDirectory(prefix="hauberk-audit-") as folder:
             place = _lay_out(vault, version, files, Path(folder))
             if version.kind == "sealed":
-                return _of_sealed(vault, version, files, place, at)
-            with Ledger(_reader(vault), _keys(vault, trust)) as ledger:
-                return gather_model(
-                    place, trust, at=at, ledger=ledger, place=str(version), versions=names,
-                    evidence=Path(folder) / EVIDENCE,
-                )  # fmt: skip
+                return _of_sealed(vault, version, files, place, trust, at)
+            model = gather_model(
+                place, trust, at=at, place=str(version), versions=names, evidence=Path(folder) / EVIDENCE
+            )
+            return replace(model, logged=_published(vault, trust, (*model.evidence, *model.related)))
     except HauberkError as error:
         if error.exit_code == 3:
             raise
@@ -118,14 +118,15 @@ def gather_version(vault: Vault, reference: str, trust: Trust, *, at: datetime) 
         return Model(subject=subject, place=str(version), vault_version=names, broken=str(error))
 
 
-def _reader(vault: Vault) -> Reader:
-    reader: Any = vault.ledger
-    return reader  # type: ignore[no-any-return]
-
-
-def _keys(vault: Vault, trust: Trust) -> tuple[str, ...]:
-    """The logs that the policy trusts; without a word of it, the one that the vault was made with."""
-    return trust.logs or (vault.settings.ledger_verifier,)
+def _published(vault: Vault, trust: Trust, documents: Iterable[Evidence]) -> Logged:
+    """A version's publication binds every file of it, and ``admitted`` has proven that the ledger holds it."""
+    verifier = vault.settings.ledger_verifier
+    if trust.logs and verifier not in trust.logs:
+        return Logged(
+            where=vault.ledger.where, why=f"the policy trusts other logs than the vault's: {verifier}"
+        )
+    head = Policy.of_log(parse_verifier(verifier)).check(vault.ledger.head())
+    return Logged(where=vault.ledger.where, head=head.size, proofs={one.digest: "holds" for one in documents})
 
 
 def _lay_out(vault: Vault, version: Version, files: Sequence[File], folder: Path) -> Path:
@@ -148,7 +149,9 @@ def _lay_out(vault: Vault, version: Version, files: Sequence[File], folder: Path
     return folder / (version.model if version.kind == "package" else f"{version.model}.sealed")
 
 
-def _of_sealed(vault: Vault, version: Version, files: Sequence[File], place: Path, at: datetime) -> Model:
+def _of_sealed(
+    vault: Vault, version: Version, files: Sequence[File], place: Path, trust: Trust, at: datetime
+) -> Model:
     """A sealed version: its inside is nobody's business here, its evidence tells what was measured before."""
     from hauberk.assurance.gathering.counting import Document, count
     from hauberk.assurance.gathering.packages import sealing_of
@@ -157,17 +160,16 @@ def _of_sealed(vault: Vault, version: Version, files: Sequence[File], place: Pat
     found = sealing_of(place, bound=version.subject != version.digest)
     names = {version.subject: "model", version.digest: "sealed file"}
     counted = count(documents, names, (), at)
-    with Ledger(_reader(vault), _keys(vault, Trust())) as ledger:
-        return Model(
-            subject=Subject("model", str(version), version.subject),
-            place=str(version),
-            evidence=counted.own,
-            related=counted.related,
-            refused=counted.refused,
-            sealed=(found,) if found else (),
-            logged=ledger.proofs((*counted.own, *counted.related)),
-            vault_version=(str(version.number), *version.aliases),
-        )
+    return Model(
+        subject=Subject("model", str(version), version.subject),
+        place=str(version),
+        evidence=counted.own,
+        related=counted.related,
+        refused=counted.refused,
+        sealed=(found,) if found else (),
+        logged=_published(vault, trust, (*counted.own, *counted.related)),
+        vault_version=(str(version.number), *version.aliases),
+    )
 
 
 def _trail(vault: Vault) -> tuple[str, float | None, datetime | None]:

@@ -8,7 +8,7 @@ from typing import Any
 from hauberk.assurance.finding import Severity
 from hauberk.assurance.names import EVIDENCE, POISONING, SUPPLY, TAMPERING
 from hauberk.assurance.rule import Observation, Rule
-from hauberk.assurance.rules.saying import believable, held, quoted, say
+from hauberk.assurance.rules.saying import believable, held, mend, quoted, say, where
 from hauberk.assurance.target import Model, Refused, Target
 from hauberk.assurance.text import Text
 from hauberk.core.evidence import Evidence
@@ -20,7 +20,7 @@ def package(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation
     for model in target.models:
         if model.broken:
             seen = Text(f"it cannot be believed: {model.broken}", f"不可信：{model.broken}")
-            fix = f"hauberk vault pull NAME@VERSION --out {quoted(model.place)} --force"
+            fix = "hauberk vault pull NAME@VERSION --out PKG --force"
             yield say("failed", model.subject, seen, fix=(fix,))
         else:
             seen = Text("every file has the digest that the package names", "每个文件的摘要都与模型包所列一致")
@@ -73,11 +73,11 @@ def signature(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             continue
         signed = model.signed
         seen = _SIGNED[signed.state].format(why=signed.why, signer=signed.signer)
-        fix = f"hauberk sign {quoted(model.place)} --key PRIVATE.pem --out {quoted(model.place + '.sig')}"
+        fix = f"hauberk sign {where(model)} --key PRIVATE.pem --out {where(model)}.sig"
         # a signature over other files is a sign of tampering, not of somebody who forgot
         severity: Severity | None = "critical" if signed.state == "broken" else None
         yield say(
-            held(signed.state == "holds"), model.subject, seen, fix=(fix,), severity=severity,
+            held(signed.state == "holds"), model.subject, seen, fix=mend(model, fix), severity=severity,
             signature=signed.digest, signed=signed.state,
         )  # fmt: skip
 
@@ -89,7 +89,7 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         if logged.why or (not documents and model.evidence):
             seen = Text(f"no proofs: {logged.why or 'no ledger'}", f"没有证明：{logged.why or '无账本'}")
             fix = "hauberk audit TARGET --ledger LEDGER, with the log's key among [trust] logs of the policy"
-            yield say("unknown", model.subject, seen, evidence=model.evidence, fix=(fix,))
+            yield say("unknown", model.subject, seen, evidence=model.evidence, fix=mend(model, fix))
             continue
         fails = [one for one in documents if logged.proofs[one.digest] == "fails"]
         absent = [one for one in documents if logged.proofs[one.digest] == "not logged"]
@@ -105,7 +105,9 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
                 f"{len(documents)} 份文件中有 {len(absent)} 份不在 {logged.where} 中：{kinds}",
             )
             fix = "hauberk ledger append evidence/*.json --ledger LEDGER"
-            yield say("failed", model.subject, seen, evidence=tuple(absent), fix=(fix,), missing=len(absent))
+            yield say(
+                "failed", model.subject, seen, evidence=tuple(absent), fix=mend(model, fix), missing=len(absent)
+            )
         else:
             seen = Text(
                 f"{len(documents)} documents proven under a head of {logged.head} entries",
@@ -119,13 +121,20 @@ def scan(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
         if model.scanned is None:
             continue
         found = model.scanned
-        fix = f"hauberk scan {quoted(model.place)}"
+        fix = f"hauberk scan {where(model)}"
         if found.clean:
             yield say("passed", model.subject, Text("nothing found", "未发现问题"), counts=dict(found.counts))
         else:
             seen = Text(f"found: {found.worst}", f"发现：{found.worst}")
             severity: Severity | None = "critical" if found.counts.get("high") else None
-            yield say("failed", model.subject, seen, fix=(fix,), severity=severity, counts=dict(found.counts))
+            yield say(
+                "failed",
+                model.subject,
+                seen,
+                fix=mend(model, fix),
+                severity=severity,
+                counts=dict(found.counts),
+            )
 
 
 def provenance(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -180,8 +189,8 @@ def cleansed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observatio
                 seen = Text(
                     "a search found signs of a backdoor, and nothing was mended", "检测到后门迹象，但未修复"
                 )
-                fix = f"hauberk cleanse {quoted(model.place)} --out CLEANSED"
-                yield say("failed", model.subject, seen, evidence=(one,), fix=(fix,))
+                fix = f"hauberk cleanse {where(model)} --out CLEANSED"
+                yield say("failed", model.subject, seen, evidence=(one,), fix=mend(model, fix))
             else:
                 yield say("passed", model.subject, Text("found and mended", "已发现并修复"), evidence=(one,))
 

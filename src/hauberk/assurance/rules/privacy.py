@@ -8,7 +8,17 @@ from typing import Any
 from hauberk.assurance.finding import Subject
 from hauberk.assurance.names import MEMBERSHIP, PERSONAL
 from hauberk.assurance.rule import Observation, Parameter, Rule
-from hauberk.assurance.rules.saying import believable, data_of, held, interval, number, percent, quoted, say
+from hauberk.assurance.rules.saying import (
+    believable,
+    data_of,
+    held,
+    interval,
+    mend,
+    number,
+    percent,
+    say,
+    where,
+)
 from hauberk.assurance.target import Model, Target
 from hauberk.assurance.text import Text
 from hauberk.core.evidence import Evidence
@@ -24,10 +34,10 @@ def membership(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
             "alarm in a hundred",
             f"攻击优势不超过 {percent(most)}，误报率 1% 时找出的成员不超过 {percent(rate)}",
         )
-        fix = f"hauberk infer {quoted(model.place)} --data {data_of(model)}"
+        fix = f"hauberk infer {where(model)} --data {data_of(model)}"
         if not found:
             seen = Text("nobody tried to find its training data", "没有人尝试过推断其训练成员")
-            yield say("unknown", model.subject, seen, needed, fix=(fix,))
+            yield say("unknown", model.subject, seen, needed, fix=mend(model, fix))
             continue
         # every attack that was tried counts, and the one that found most decides
         advantage = max(_largest(each, "advantage") for each in found)
@@ -39,7 +49,7 @@ def membership(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
         private = f"hauberk train --data {data_of(model)} --private --epsilon 3 --out PRIVATE"
         yield say(
             held(advantage <= most and tpr <= rate), model.subject, seen, needed, evidence=tuple(found),
-            fix=(private,), advantage=advantage, most=most, tpr=tpr,
+            fix=mend(model, private), advantage=advantage, most=most, tpr=tpr,
         )  # fmt: skip
 
 
@@ -59,7 +69,7 @@ def epsilon(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation
         if not trained:
             if settings["required"]:
                 seen = Text("it was not trained with differential privacy", "未采用差分隐私训练")
-                yield say("failed", model.subject, seen, needed, fix=(fix,))
+                yield say("failed", model.subject, seen, needed, fix=mend(model, fix))
             continue
         claimed = number(trained[-1].result["privacy"], "epsilon")
         real = trained[-1].result["privacy"].get("noise") != "for tests"
@@ -67,7 +77,7 @@ def epsilon(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation
         seen, holds, evidence = _epsilon_seen(claimed, real, audits)
         state = "unknown" if holds is None else held(holds and claimed is not None and claimed <= most)
         yield say(
-            state, model.subject, seen, needed, evidence=(trained[-1], *evidence), fix=(fix,),
+            state, model.subject, seen, needed, evidence=(trained[-1], *evidence), fix=mend(model, fix),
             claimed=claimed, most=most,
         )  # fmt: skip
 

@@ -7,15 +7,14 @@ from typing import Any
 
 from hauberk.assurance.names import THEFT
 from hauberk.assurance.rule import Observation, Parameter, Rule
-from hauberk.assurance.rules.saying import believable, held, quoted, say
+from hauberk.assurance.rules.saying import believable, held, mend, say, where
 from hauberk.assurance.target import Target
 from hauberk.assurance.text import Text
 
 
 def sealed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     for model in believable(target):
-        place = quoted(model.place + ".sealed")
-        fix = f"hauberk seal {quoted(model.place)} --recipient keys/me.pub --out {place}"
+        fix = f"hauberk seal {where(model)} --recipient keys/me.pub --out {where(model)}.sealed"
         own = [one for one in model.sealed if one.known]
         if model.vault_version and target.vault is not None and target.vault.encrypted:
             seen = Text("it lies encrypted in the vault", "在保管库中加密存放")
@@ -25,7 +24,7 @@ def sealed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
             seen = Text(
                 "no sealed file that evidence binds to this model", "没有证据将任何密封文件与该模型绑定"
             )
-            yield say("failed", model.subject, seen, fix=(fix,))
+            yield say("failed", model.subject, seen, fix=mend(model, fix))
             continue
         weak = [one.file for one in own if settings["post_quantum"] and not one.post_quantum]
         if weak:
@@ -38,7 +37,7 @@ def sealed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         papers = tuple(
             one for one in model.of("sealing") if one.result.get("file_digest") in {each.digest for each in own}
         )
-        yield say(held(not weak), model.subject, seen, evidence=papers, fix=(fix,))
+        yield say(held(not weak), model.subject, seen, evidence=papers, fix=mend(model, fix))
 
 
 def marked(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -46,16 +45,16 @@ def marked(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         if model.package is None:
             continue
         made = tuple(one for one in model.evidence if one.kind == "watermark" and "commitment" in one.result)
-        fix = f"hauberk watermark embed {quoted(model.place)} --key OWNER.key --new-key --out MARKED"
+        fix = f"hauberk watermark embed {where(model)} --key OWNER.key --new-key --out MARKED"
         if not made and not model.commitments:
             seen = Text("it carries no mark that anybody committed to", "没有任何作过承诺的标记")
-            yield say("failed", model.subject, seen, fix=(fix,))
+            yield say("failed", model.subject, seen, fix=mend(model, fix))
             continue
         checks = model.of("watermark-verification")
         lost = [one for one in checks[:1] if one.result.get("found") is False]
         if lost:
             seen = Text("the last search for its mark did not find it", "最近一次查找标记时未能找到")
-            yield say("failed", model.subject, seen, evidence=(*made, *lost), fix=(fix,))
+            yield say("failed", model.subject, seen, evidence=(*made, *lost), fix=mend(model, fix))
             continue
         seen = Text(
             f"{max(len(made), len(model.commitments))} commitment(s), {len(checks)} search(es) that found "
@@ -81,9 +80,9 @@ def traceable(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             )
             yield say("passed", model.subject, seen, evidence=issued)
         else:
-            fix = f"hauberk trace issue {quoted(model.place)} --recipient NAME --key TRACE.key --out COPY"
+            fix = f"hauberk trace issue {where(model)} --recipient NAME --key TRACE.key --out COPY"
             seen = Text("copies are all alike: a leaked one tells nothing", "所有副本完全相同：泄露后无从追查")
-            yield say("failed", model.subject, seen, fix=(fix,))
+            yield say("failed", model.subject, seen, fix=mend(model, fix))
 
 
 _STEAL = Text("copies the file and has the model, for good", "复制文件即永久拥有该模型")

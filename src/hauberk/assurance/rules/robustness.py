@@ -13,11 +13,12 @@ from hauberk.assurance.rules.saying import (
     data_of,
     held,
     interval,
+    mend,
     missing,
     number,
     percent,
-    quoted,
     say,
+    where,
 )
 from hauberk.assurance.target import Model, Target
 from hauberk.assurance.text import Text
@@ -55,9 +56,8 @@ def _how(model: Model, settings: Mapping[str, Any]) -> tuple[str, ...]:
     eps = f"{settings['eps'] * model.range:.4g}"
     data = data_of(model)
     return (
-        f"hauberk evaluate {quoted(model.place)} --data {data} --norm {settings['norm']} --eps {eps}",
-        f"hauberk harden {quoted(model.place)} --data {data} --norm {settings['norm']} --eps {eps} --out "
-        "HARDENED",
+        f"hauberk evaluate {where(model)} --data {data} --norm {settings['norm']} --eps {eps}",
+        f"hauberk harden {where(model)} --data {data} --norm {settings['norm']} --eps {eps} --out HARDENED",
     )
 
 
@@ -83,7 +83,7 @@ def worst_case(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
                 f"no evaluation that answers this ({there} of other attackers, radii or sizes)",
                 f"没有能回答此问题的评估（另有 {there} 份针对其他攻击者、半径或样本数的评估）",
             )
-            yield say("unknown", model.subject, seen, needed, fix=_how(model, settings))
+            yield say("unknown", model.subject, seen, needed, fix=mend(model, *_how(model, settings)))
             continue
         worst = {radius: min(each, key=_low) for radius, each in found.items()}
         radius, one = max(worst.items(), key=lambda pair: _low(pair[1]))
@@ -95,9 +95,17 @@ def worst_case(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
             f"半径 {radius:.4g}（占输入范围）时最坏情况 {percent(share)} 正确（95% 置信下限 {percent(low)}）",
         )
         yield say(
-            held(low >= settings["least"]), model.subject, seen, needed, evidence=(one,),
-            fix=_how(model, settings)[::-1], measured=share, low=low, least=settings["least"], eps=radius,
-        )  # fmt: skip
+            held(low >= settings["least"]),
+            model.subject,
+            seen,
+            needed,
+            evidence=(one,),
+            fix=mend(model, *_how(model, settings)[::-1]),
+            measured=share,
+            low=low,
+            least=settings["least"],
+            eps=radius,
+        )
 
 
 def _low(one: Evidence) -> float:
@@ -119,8 +127,8 @@ def clean(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
         )
         if not found:
             seen = Text("nobody measured it on enough samples", "没有在足够多的样本上测量过")
-            fix = f"hauberk evaluate {quoted(model.place)} --data {data_of(model)} --eps 0.01"
-            yield say("unknown", model.subject, seen, needed, fix=(fix,))
+            fix = f"hauberk evaluate {where(model)} --data {data_of(model)} --eps 0.01"
+            yield say("unknown", model.subject, seen, needed, fix=mend(model, fix))
             continue
         low, one = _lowest(found)
         share = number(one.result, "clean_accuracy") or 0.0
@@ -129,9 +137,15 @@ def clean(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
             f"{percent(share)} 正确（95% 置信下限 {percent(low)}）",
         )
         yield say(
-            held(low >= settings["least"]), model.subject, seen, needed, evidence=(one,),
-            measured=share, low=low, least=settings["least"],
-        )  # fmt: skip
+            held(low >= settings["least"]),
+            model.subject,
+            seen,
+            needed,
+            evidence=(one,),
+            measured=share,
+            low=low,
+            least=settings["least"],
+        )
 
 
 def _lowest(found: list[Evidence]) -> tuple[float, Evidence]:
@@ -158,11 +172,15 @@ def certified(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             f"在 {radius_asked.zh}内至少 {percent(settings['least'])} 有正确性证书",
         )
         eps = f"{settings['eps'] * model.range:.4g}"
-        where = f"{quoted(model.place)} --data {data_of(model)}"
-        fix = f"hauberk certify {where} --norm {settings['norm']} --eps {eps}"
+        about = f"{where(model)} --data {data_of(model)}"
+        fix = f"hauberk certify {about} --norm {settings['norm']} --eps {eps}"
         if not found:
             yield say(
-                "unknown", model.subject, Text("no certificates for this", "没有相应的证书"), needed, fix=(fix,)
+                "unknown",
+                model.subject,
+                Text("no certificates for this", "没有相应的证书"),
+                needed,
+                fix=mend(model, fix),
             )
             continue
         # each certificate is a lower bound, so the best of them holds
@@ -174,9 +192,16 @@ def certified(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             f"{percent(share)} 已认证（95% 置信下限 {percent(low)}）",
         )
         yield say(
-            held(low >= settings["least"]), model.subject, seen, needed, evidence=(one,), fix=(fix,),
-            measured=share, low=low, least=settings["least"],
-        )  # fmt: skip
+            held(low >= settings["least"]),
+            model.subject,
+            seen,
+            needed,
+            evidence=(one,),
+            fix=mend(model, fix),
+            measured=share,
+            low=low,
+            least=settings["least"],
+        )
 
 
 def flags(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -202,11 +227,15 @@ def flags(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
                 f"{len(measured)} measurements raise none that is open",
                 f"{len(measured)} 份测量均无未解答的警示",
             )
-        fix = (f"hauberk evaluate {quoted(model.place)} --data {data_of(model)} --eps E --samples 1000",)
+        fix = (f"hauberk evaluate {where(model)} --data {data_of(model)} --eps E --samples 1000",)
         yield say(
-            held(not raised), model.subject, seen, fix=fix, codes=sorted(raised),
+            held(not raised),
+            model.subject,
+            seen,
+            fix=fix,
+            codes=sorted(raised),
             evidence=tuple(one for each in raised.values() for one in each) or measured,
-        )  # fmt: skip
+        )
 
 
 def corruptions(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -216,18 +245,24 @@ def corruptions(target: Target, settings: Mapping[str, Any]) -> Iterator[Observa
             f"at least {percent(settings['least'])} right on average over noise, blur, weather and compression",
             f"在噪声、模糊、天气和压缩下平均至少 {percent(settings['least'])} 正确",
         )
-        fix = f"hauberk evaluate {quoted(model.place)} --data {data_of(model)} --corruptions"
+        fix = f"hauberk evaluate {where(model)} --data {data_of(model)} --corruptions"
         if not found:
             seen = Text("never measured under accidents", "从未在意外干扰下测量过")
-            yield say("unknown", model.subject, seen, needed, fix=(fix,))
+            yield say("unknown", model.subject, seen, needed, fix=mend(model, fix))
             continue
         one = min(found, key=lambda each: number(each.result, "mean_accuracy") or 0.0)
         share = number(one.result, "mean_accuracy") or 0.0
         seen = Text(f"{percent(share)} right on average", f"平均 {percent(share)} 正确")
         yield say(
-            held(share >= settings["least"]), model.subject, seen, needed, evidence=(one,), fix=(fix,),
-            measured=share, least=settings["least"],
-        )  # fmt: skip
+            held(share >= settings["least"]),
+            model.subject,
+            seen,
+            needed,
+            evidence=(one,),
+            fix=mend(model, fix),
+            measured=share,
+            least=settings["least"],
+        )
 
 
 def fresh(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -236,16 +271,22 @@ def fresh(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
         needed = Text(
             f"an evaluation of the last {settings['days']} days", f"最近 {settings['days']} 天内的评估"
         )
-        fix = f"hauberk evaluate {quoted(model.place)} --data {data_of(model)} --eps E"
+        fix = f"hauberk evaluate {where(model)} --data {data_of(model)} --eps E"
         if not found:
             yield missing(model, Text("never evaluated", "从未评估"), fix)
             continue
         days = age_days(found[0].created, target.at)
         seen = Text(f"the newest is {days:.0f} days old", f"最新的评估已有 {days:.0f} 天")
         yield say(
-            held(days <= settings["days"]), model.subject, seen, needed, evidence=(found[0],), fix=(fix,),
-            days=round(days, 2), most=settings["days"],
-        )  # fmt: skip
+            held(days <= settings["days"]),
+            model.subject,
+            seen,
+            needed,
+            evidence=(found[0],),
+            fix=mend(model, fix),
+            days=round(days, 2),
+            most=settings["days"],
+        )
 
 
 _NORM = Parameter(

@@ -52,6 +52,18 @@ def quoted(place: str) -> str:
     return shlex.quote(place)
 
 
+def where(model: Model) -> str:
+    """A model's package as a command names it; of one in a vault, the folder that ``mend`` pulls it to."""
+    return quoted(model.place.partition("@")[0] if model.vault_version else model.place)
+
+
+def mend(model: Model, *commands: str) -> tuple[str, ...]:
+    """Commands about a package, after the one that brings it out of its vault."""
+    if not model.vault_version:
+        return commands
+    return (f"hauberk vault pull {quoted(model.place)} --out {where(model)}", *commands)
+
+
 def data_of(model: Model) -> str:
     """The data set that a model learned from, as ``--data`` takes it; NAME where that is not known."""
     for one in reversed(model.born):
@@ -89,4 +101,4 @@ def interval(result: Mapping[str, Any], name: str) -> tuple[float, float] | None
 
 def missing(model: Model, what: Text, *fix: str) -> Observation:
     """Nobody has looked, so nobody knows."""
-    return say("unknown", model.subject, what, fix=fix)
+    return say("unknown", model.subject, what, fix=mend(model, *fix))
