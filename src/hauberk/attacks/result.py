@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hauberk.core.display import Card, brief, render
+
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
@@ -42,6 +44,20 @@ class AttackResult:
     def robust_accuracy(self) -> float:
         """Share of images that are classified rightly and stayed so under this attack."""
         return 1.0 - float((self.success | self.misclassified).float().mean())
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks."""
+        fooled, wrong = int(self.success.sum()), int(self.misclassified.sum())
+        facts = (
+            ("fooled", f"{fooled} of {len(self.success) - wrong} that were right"),
+            ("wrong without attack", str(wrong)),
+            ("questions asked, mean", brief(float(self.queries.double().mean()))),
+            ("largest distance", brief(float(self.distances.max()))),
+            ("seconds", f"{self.seconds:.1f}"),
+        )
+        said = "what the attack itself re-tested; whether a candidate counts is for hauberk.evaluate to say"
+        share = f"{self.robust_accuracy:.1%}"
+        return render(Card(self.recipe, share, "right under this attack", facts=facts, warnings=(said,)))
 
     def __repr__(self) -> str:
         return (

@@ -15,8 +15,10 @@ _VERBS = {
         "quickstart": "train, attack, harden, measure and report on embedded data",
         "run": "carry out a recipe",
         "train": "train a built-in network",
-        "import": "bring in a Keras, ONNX, torch.export or state_dict model",
+        "import": "bring in a Keras, ONNX, torch.export, Hugging Face or MLflow model",
+        "export": "hand a package on to Hugging Face's folders or to MLflow",
         "info": "show what a model package is",
+        "learn": "attack and protect a small model yourself, an exercise a minute",
     },
     "Attack": {
         "attack": "attack a model package",
@@ -34,6 +36,7 @@ _VERBS = {
         "detect": "measure what a detector of adversarial inputs is worth",
         "sweep": "measure what pruning, fewer bits or over-fitting do to robustness",
         "report": "turn evidence into an HTML report",
+        "bom": "write what a model is made of (CycloneDX ML-BOM)",
     },
     "Protect a finished model": {
         "scan": "look for what could run code in foreign model files",
@@ -55,6 +58,10 @@ _VERBS = {
         "access": "say who may enter a vault and what he may do, and see who did",
         "backup": "back up a vault; list, check, drill and schedule backups",
         "restore": "make a vault out of a backup, verified",
+    },
+    "Assess": {
+        "audit": "yes or no: does a package, a vault, a server or a repository meet the policy",
+        "waive": "sign that a finding of an audit is known and accepted, for a time",
     },
     "Serve": {
         "serve": "answer predictions over HTTP",

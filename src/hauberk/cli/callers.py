@@ -69,7 +69,7 @@ def _caller(access: Access, as_name: str | None, api_key_file: Path | None) -> C
 
     if as_name == OWNER:
         return access.owner()
-    key = _key(api_key_file)
+    key = api_key(api_key_file)
     if key is not None:
         caller = access.by_key(key)
         if as_name not in (None, caller.name):
@@ -87,7 +87,12 @@ def _caller(access: Access, as_name: str | None, api_key_file: Path | None) -> C
     return access.owner()
 
 
-def _key(file: Path | None) -> str | None:
+def api_key(file: Path | None) -> str | None:
+    """The key in a file or in the environment; None where neither says one.
+
+    Raises:
+        ConfigError: others may read the file.
+    """
     from hauberk.core.errors import ConfigError
     from hauberk.core.files import read_bytes
 

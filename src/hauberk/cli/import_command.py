@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hauberk.cli import common
+
+if TYPE_CHECKING:
+    from hauberk.models import Package
 
 
 def _numbers(text: str, option: str, kind: type) -> list[Any]:
@@ -19,7 +22,7 @@ def _numbers(text: str, option: str, kind: type) -> list[Any]:
 
 
 @click.command("import", epilog="Example: hauberk import mnist_model.h5 --out models/mine")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|DIR|URI")
 @click.option(
     "--factory", default=None, metavar="MODULE:FUNCTION", help="Builds the network for a file of weights."
 )
@@ -36,7 +39,7 @@ def _numbers(text: str, option: str, kind: type) -> list[Any]:
 @common.force_option
 @common.json_option
 def command(
-    file: Path,
+    file: str,
     factory: str | None,
     arguments: str | None,
     input_shape: str | None,
@@ -49,15 +52,15 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Bring in a model: Keras (.h5, .keras), ONNX, torch.export (.pt2), or weights (.safetensors, .pt) with a
-    factory. Naming a factory allows its code to run, now and when the package is loaded on this account.
+    """Bring in a model: Keras (.h5, .keras), ONNX, torch.export (.pt2), weights (.safetensors, .pt) with a
+    factory, a Hugging Face folder, or models:/NAME/VERSION of MLflow. Naming a factory allows its code to run,
+    now and when the package is loaded on this account.
 
-    The file is scanned first (hauberk scan), and refused if anything is found."""
+    All is scanned first (hauberk scan), and refused if anything is found."""
     from hauberk.core.errors import ConfigError
     from hauberk.core.files import refuse_overwrite
+    from hauberk.integrations.sources import bring_in, opened_source
     from hauberk.models import save
-    from hauberk.models.importing import import_model
-    from hauberk.protection.scan.importing import import_scanned
 
     refuse_overwrite(out, force=force)
     if (mean is None) != (std is None):
@@ -82,7 +85,11 @@ def command(
         else None,
         "outputs": outputs,
     }
-    imported = import_scanned(file, lambda path: import_model(path, **options))
+    with opened_source(file) as (place, whole):
+        if whole is not None:
+            _adopted(file, whole, out, options, as_json)
+            return
+        imported = bring_in(place, **options)
     package = save(imported.classifier, out, overwrite=force)
     result = imported.evidence.result
     if as_json:
@@ -96,3 +103,19 @@ def command(
         click.echo(f"  {line}")
     if result.get("largest_difference") is not None:
         click.echo(f"  largest difference from the original's outputs: {result['largest_difference']:.2g}")
+
+
+def _adopted(source: str, whole: Package, out: Path, options: dict[str, Any], as_json: bool) -> None:
+    """A package that comes in as it is."""
+    from hauberk.core.errors import ConfigError
+    from hauberk.integrations.mlflow.pulling import adopt
+
+    given = [name for name, value in options.items() if value is not None and name != "bounds"]
+    if given:
+        raise ConfigError(f"{source} is a package already; leave out --{given[0].replace('_', '-')}")
+    package = adopt(whole, out)
+    if as_json:
+        common.print_json({"package": str(out), "digest": package.digest, "model": package.model_digest})
+        return
+    shape = "x".join(map(str, package.manifest["input"]["shape"]))
+    click.echo(f"{out}: input {shape}, {len(package.manifest['labels'])} classes, the package as it was pushed")

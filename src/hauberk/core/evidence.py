@@ -19,6 +19,7 @@ from typing import Any
 
 from hauberk.core.canonical import digest, parse_json
 from hauberk.core.clock import Clock, now, timestamp
+from hauberk.core.display import Card, brief, facts_of, render, tables_of
 from hauberk.core.errors import DataError, HauberkError, IntegrityError, check_known
 from hauberk.core.files import read_bytes, write_atomic
 
@@ -53,6 +54,7 @@ KINDS = (
     "anonymization",
     "aggregation",
     "backup-drill",
+    "audit",
 )
 
 
@@ -119,6 +121,19 @@ class Evidence:
         """The document with its own digest, ready for ``json.dumps``."""
         body = self._body()
         return {**body, "digest": digest(body)}
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks."""
+        name = str(self.subject.get("name", ""))
+        facts = [
+            ("evidence", self.digest),
+            ("created", self.created),
+            ("seed", brief(self.seed)),
+            *facts_of(self.parameters),
+            *facts_of(self.result),
+        ]
+        heading = f"{self.kind} of {name}" if name else self.kind
+        return render(Card(heading, facts=tuple(facts), tables=tuple(tables_of(self.result))))
 
     @classmethod
     def from_json(cls, document: Any, *, where: str = "evidence") -> Evidence:

@@ -157,3 +157,11 @@ def refuse_overwrite(path: str | Path, *, force: bool) -> None:
     """Outputs are not replaced by accident."""
     if not force and Path(path).exists():
         raise ConfigError(f"{path} exists already", hint="choose another --out, or add --force")
+
+
+def settings_folder() -> Path:
+    """``$HAUBERK_CONFIG``, else the user's settings folder."""
+    explicit = os.environ.get("HAUBERK_CONFIG")
+    if explicit:
+        return Path(explicit)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hauberk"

@@ -16,6 +16,7 @@ from hauberk.attacks import Attack
 from hauberk.attacks.attack import check_indices, check_targets
 from hauberk.compute import Workers
 from hauberk.core.canonical import digest
+from hauberk.core.display import render
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.intervals import wilson
@@ -60,6 +61,12 @@ class Evaluation:
     flags: tuple[flags.Flag, ...]
     candidates: Tensor = field(repr=False)
     evidence: Evidence = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks."""
+        from hauberk.reports.notebook import evaluation_card  # templates and pictures: not for every evaluation
+
+        return render(evaluation_card(self.evidence))
 
     def __repr__(self) -> str:
         low, high = self.robust_interval

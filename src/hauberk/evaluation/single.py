@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hauberk.attacks import Attack
+from hauberk.core.display import render
 from hauberk.core.errors import ConfigError
 from hauberk.core.evidence import Evidence
 from hauberk.core.files import write_atomic
@@ -33,6 +34,12 @@ class AttackReport:
     candidates: Tensor
     labels: Tensor
     broken: Tensor
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks."""
+        from hauberk.reports.notebook import evaluation_card  # templates and pictures: not for every evaluation
+
+        return render(evaluation_card(self.evidence))
 
     def save_candidates(self, path: Path) -> None:
         """Images, labels and what broke, as a safetensors file."""

@@ -9,7 +9,6 @@ is refused until the user allows it. This protects against packages, not against
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,7 @@ from typing import Any
 from torch import nn
 
 from hauberk.core.errors import AccessDenied, ConfigError, DependencyMissing, UnsupportedModel
-from hauberk.core.files import write_atomic
-
-
-def settings_folder() -> Path:
-    """``$HAUBERK_CONFIG``, else the user's settings folder."""
-    explicit = os.environ.get("HAUBERK_CONFIG")
-    if explicit:
-        return Path(explicit)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hauberk"
+from hauberk.core.files import settings_folder, write_atomic
 
 
 def _trust_file() -> Path:

@@ -607,6 +607,7 @@ ENGLISH: dict[str, str] = {
     "bounds what all of them together tell.",
     "kind.anonymization": "anonymisation",
     "kind.aggregation": "aggregation",
+    "kind.audit": "assessment",
     "verdict.under_table": "highest risk of being found again",
     "verdict.table": "The highest risk that somebody is found again goes from {before} to {after} (k ="
     " {k}); {gcp} of the information in the columns that others may know is lost.",

@@ -564,6 +564,7 @@ CHINESE: dict[str, str] = {
     "会累积；只有差分隐私能限定它们合起来透露多少。",
     "kind.anonymization": "匿名化",
     "kind.aggregation": "汇总",
+    "kind.audit": "安全评估",
     "verdict.under_table": "是被重新识别的最高风险",
     "verdict.table": "某人被重新识别的最高风险由 {before} 变为 {after}（k = {k}）；他"
     "人可能知道的各列损失了 {gcp} 的信息。",

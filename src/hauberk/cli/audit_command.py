@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hauberk.cli import callers, common
+
+if TYPE_CHECKING:
+    from hauberk.assurance import Policy, Verdict
+    from hauberk.assurance.gathering.gather import Sources
+    from hauberk.vault import Vault
+
+_PATH = click.Path(path_type=Path)
+_FILES = {"json": "audit.json", "sarif": "audit.sarif", "junit": "audit.junit.xml", "html": "audit.html"}
+_FAILED = 1
+
+
+@click.command(
+    "audit", epilog="Example: hauberk audit models/mine --policy policy.toml --format html,sarif --out audit"
+)
+@click.argument("target", metavar="TARGET")
+@click.option("--policy", "policies", type=_PATH, multiple=True, metavar="FILE",
+              help="What must hold, TOML; the later over the earlier [default: profile standard].")  # fmt: skip
+@click.option("--profile", type=click.Choice(["low", "standard", "high"]), default=None,
+              help="What is at stake, in place of the policy's own word.")  # fmt: skip
+@click.option("--format", "formats", default=None, metavar="LIST",
+              help="Files to write: html,json,sarif,junit, or some of them.")  # fmt: skip
+@click.option("--out", type=_PATH, default=Path("audit"), show_default=True, metavar="DIR",
+              help="The folder for them.")  # fmt: skip
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="English or Chinese."
+)
+@click.option("--all", "everything", is_flag=True, help="Also print what passed and what does not apply.")
+@common.evidence_option
+@click.option("--ledger", default=None, metavar="LEDGER", help="Where documents must be proven.")
+@click.option("--waiver", "waivers", type=_PATH, multiple=True, metavar="FILE",
+              help="As hauberk waive wrote it; repeatable.")  # fmt: skip
+@click.option("--osv", type=_PATH, default=None, metavar="FILE", help="A copy of OSV's advisories for PyPI.")
+@click.option("--online", is_flag=True, help="Ask OSV's service about packages instead.")
+@click.option("--run", "run_missing", is_flag=True, help="Measure robustness where nobody did; needs --data.")
+@click.option("--data", default=None, metavar="NAME", help="For --run: digits, mnist, fashion or cifar10-jpeg.")
+@click.option("--samples", type=click.IntRange(1), default=None, metavar="N",
+              help="For --run: the first N test images [default: what the policy asks for].")  # fmt: skip
+@common.seed_option
+@common.device_option
+@click.option("--vault", "vault_folder", type=_PATH, default=None, metavar="DIR",
+              help="Of a server: the vault that it serves from.")  # fmt: skip
+@callers.caller_options
+@click.option(
+    "--ca", type=_PATH, default=None, metavar="CERT.pem", help="Of a server: whose certificate is believed."
+)
+@click.option(
+    "--cert", type=(_PATH, _PATH), default=None, metavar="CERT KEY", help="Of this caller, for --mtls."
+)
+@click.option("--schedule", "schedules", type=_PATH, multiple=True, metavar="DIR",
+              help="Where files of hauberk backup schedule lie; repeatable.")  # fmt: skip
+@click.option("--against", type=_PATH, default=None, metavar="AUDIT.json",
+              help="An earlier verdict, or another model's, for comparison in the report.")  # fmt: skip
+@common.json_option
+def command(
+    target: str,
+    policies: tuple[Path, ...],
+    profile: Any,
+    formats: str | None,
+    out: Path,
+    lang: Any,
+    everything: bool,
+    evidence: Path | None,
+    ledger: str | None,
+    waivers: tuple[Path, ...],
+    osv: Path | None,
+    online: bool,
+    run_missing: bool,
+    data: str | None,
+    samples: int | None,
+    seed: int,
+    device: str,
+    vault_folder: Path | None,
+    as_name: str | None,
+    api_key_file: Path | None,
+    ca: Path | None,
+    cert: tuple[Path, Path] | None,
+    schedules: tuple[Path, ...],
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    """Yes or no: does a package, a vault, a server (https://…) or a repository meet the policy?
+
+    Reads what is there; with --run also measures robustness where nobody did. What cannot be decided fails, as
+    does a target that changes meanwhile. Exit code 0: it meets the policy; 1: it does not.
+    """
+    from hauberk.assurance import load_policy
+    from hauberk.assurance.auditing import audit
+    from hauberk.assurance.formats.text import to_text
+    from hauberk.assurance.gathering.gather import Sources, kind_of
+    from hauberk.core.errors import ConfigError
+
+    chosen = _chosen(formats)
+    if run_missing != (data is not None) or (samples is not None and not run_missing):
+        raise ConfigError("--run, --data NAME and perhaps --samples go together")
+    kind = kind_of(target)
+    if kind != "deployment" and (vault_folder or ca or cert):
+        raise ConfigError("--vault, --ca and --cert belong to a server: TARGET is its address")
+    policy = load_policy(policies, profile=profile)
+    earlier = None if against is None else _earlier(against)
+    with _vault(Path(target) if kind == "vault" else vault_folder, as_name, api_key_file) as vault:
+        sources = Sources(
+            evidence=evidence, ledger=ledger, vault=vault, ca=ca, certificate=cert, osv=osv, online=online,
+            api_key=callers.api_key(api_key_file) if kind == "deployment" else None,
+            schedules=schedules,
+        )  # fmt: skip
+        if run_missing:
+            _measure(target, policy, sources, data or "", samples, seed, device)
+        verdict = audit(target, policy, sources, waivers=waivers)
+    for place in _write(verdict, chosen, out, lang, target=target, evidence=evidence, earlier=earlier):
+        common.say(f"written: {place}")
+    if as_json:
+        common.print_json(verdict.to_evidence().to_json())
+    else:
+        click.echo(to_text(verdict, lang, everything=everything), nl=False)
+    if not verdict.passed:
+        click.get_current_context().exit(_FAILED)
+
+
+def _chosen(formats: str | None) -> list[str]:
+    from hauberk.core.errors import check_known
+
+    names = [one.strip() for one in (formats or "").split(",") if one.strip()]
+    check_known(names, _FILES, what="format", where="--format")
+    return list(dict.fromkeys(names))
+
+
+@contextmanager
+def _vault(folder: Path | None, as_name: str | None, api_key_file: Path | None) -> Iterator[Vault | None]:
+    """The vault with the gate of whoever calls, where there is one."""
+    if folder is None:
+        yield None
+        return
+    from hauberk.cli.vault.options import opened
+
+    with opened(folder, as_name, api_key_file) as vault:
+        yield vault
+
+
+def _measure(
+    target: str, policy: Policy, sources: Sources, data: str, samples: int | None, seed: int, device: str
+) -> None:
+    from dataclasses import replace
+
+    from hauberk.assurance.running import missing, run
+
+    bars = common.Bars()
+    wanted = missing(target, policy, replace(sources, environment=False))
+    done = run(
+        wanted, policy, data, samples=samples, evidence=sources.evidence, seed=seed,
+        device=common.check_device(device) if wanted else device, progress=bars,
+    )  # fmt: skip
+    for one, document, place in done:
+        bars.end()
+        common.say(f"measured: {one.place}: {document.kind}, {place}")
+
+
+def _earlier(path: Path) -> Verdict:
+    from hauberk.assurance.verdict import Verdict
+    from hauberk.core.evidence import Evidence
+
+    return Verdict.from_evidence(Evidence.load(path), where=str(path))
+
+
+def _write(
+    verdict: Verdict,
+    chosen: list[str],
+    out: Path,
+    lang: Any,
+    *,
+    target: str,
+    evidence: Path | None,
+    earlier: Verdict | None,
+) -> Iterator[Path]:
+    from hauberk.assurance.formats.html import to_html
+    from hauberk.assurance.formats.junit import to_junit
+    from hauberk.assurance.formats.sarif import to_sarif
+    from hauberk.core.files import write_atomic
+
+    for name in chosen:
+        if name == "json":
+            text = json.dumps(verdict.to_evidence().to_json(), indent=1, ensure_ascii=False).encode()
+        elif name == "sarif":
+            text = json.dumps(to_sarif(verdict, lang), indent=1, ensure_ascii=False).encode()
+        elif name == "junit":
+            text = to_junit(verdict, lang)
+        else:
+            text = to_html(verdict, lang, place=target, evidence=evidence, earlier=earlier).encode()
+        yield write_atomic(out / _FILES[name], text)
