@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from hauberk.core.errors import DependencyMissing
 
-_PARTS = ("uvicorn", "httptools", "orjson", "prometheus_client")
+_PARTS = ("uvicorn", "httptools", "orjson", "prometheus_client", "segno", "starlette")
 
 
 def check_installed() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hauberk.serving.door import Ask
     from hauberk.serving.used_tokens import UsedTokens
 
-_BEARER = "bearer"
+_BEARER = b"bearer "
 
 
 class Recogniser:
@@ -43,7 +43,7 @@ class Recogniser:
             AccessDenied: what he shows is not valid; the trail says so.
         """
         shown = _shown(ask)
-        if not shown and ask.certificate is not None:
+        if shown is None and ask.certificate is not None:
             return self._access.by_certificate(ask.certificate, where)
         text = _bearer(shown)
         if text is None:
@@ -71,16 +71,21 @@ def api_key(ask: Ask) -> str | None:
     return text if text is not None and text.startswith(PREFIX) else None
 
 
-def _shown(ask: Ask) -> list[bytes]:
-    return [value for name, value in ask.headers if name == b"authorization"]
+def _shown(ask: Ask) -> bytes | None:
+    """What the header says; of two, either of which others might read, nothing that could be valid."""
+    found = None
+    for name, value in ask.headers:
+        if name == b"authorization":
+            if found is not None:
+                return b""
+            found = value
+    return found
 
 
-def _bearer(shown: Sequence[bytes]) -> str | None:
-    """What stands after ``Bearer``; of two such headers neither counts, since others might read the other."""
-    if len(shown) != 1:
+def _bearer(shown: bytes | None) -> str | None:
+    if shown is None or shown[: len(_BEARER)].lower() != _BEARER:
         return None
-    scheme, _, text = shown[0].decode("latin-1").partition(" ")
-    return text.strip() if scheme.lower() == _BEARER else None
+    return shown[len(_BEARER) :].strip().decode("latin-1")
 
 
 def unknown() -> Problem:

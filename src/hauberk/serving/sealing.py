@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hauberk.vault import Vault
 
 MEDIA_TYPE = b"application/vnd.hauberk.envelope"
+_TYPE = (b"content-type", MEDIA_TYPE)
 WHERE = "/.well-known/hauberk-sealing-key"
 _LABEL = b"sealed requests"
 _ALL_JSON = 0xFFFFFFFF
@@ -95,7 +96,7 @@ class Sealed:
         assert self._reply is not None
         length = next((int(value) for name, value in headers if name == _INNER[1]), None)
         outer = [one for one in headers if one[0] not in _INNER]
-        return status, [(b"content-type", MEDIA_TYPE), *outer], self._reply.seal(packed(body, length))
+        return status, [_TYPE, *outer], self._reply.seal(packed(body, length))
 
 
 def context(model: str, version: str | None) -> bytes:
@@ -120,5 +121,5 @@ def unpacked(message: bytes) -> tuple[bytes, int | None]:
 
 
 def is_sealed(headers: Headers) -> bool:
-    """Whether a request says that its body is an envelope."""
-    return any(name == b"content-type" and value.strip().lower() == MEDIA_TYPE for name, value in headers)
+    """Whether a request says that its body is an envelope; asked of every request, so in one look."""
+    return _TYPE in headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,18 @@ def test_it_is_looked_at_once_a_minute(vault: Vault, tmp_path: Path) -> None:
     seconds = 61.0
     backups.view(vault)
     assert repository.asked == 2
+
+
+def test_who_does_not_wait_gets_what_was_found_last(vault: Vault, tmp_path: Path) -> None:
+    repository, seconds = Listed([made(vault, 1)]), 0.0
+    backups = Backups(repository, tmp_path, seconds=lambda: seconds)
+    assert backups.newest(vault) is None
+    for thread in threading.enumerate():
+        if thread.name == "backups":
+            thread.join()
+    found = backups.newest(vault)
+    assert found is not None
+    assert (found.count, repository.asked) == (1, 1)
 
 
 def test_a_drill_counts_where_it_passed_and_is_not_old(vault: Vault, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_proof_and_head_that_are_downloaded_hold_elsewhere(visit: Visits, house:
     policy = Policy.of_log(house.vault.ledger.verifier)
     otto.go("/models/digits/1")
     with otto.page.expect_download() as saved:
-        otto.page.get_by_role("link", name="Proof as a file").click()
+        otto.page.get_by_role("link", name="Proof", exact=True).click()
     assert saved.value.suggested_filename == "digits-1.tlog-proof"
     proof = Proof.parse(Path(saved.value.path()).read_bytes())
     assert proof.verify(house.vault.ledger.entry(0), policy).size >= 5
@@ -212,6 +212,12 @@ def test_proof_and_head_that_are_downloaded_hold_elsewhere(visit: Visits, house:
     with otto.page.expect_download() as saved:
         otto.page.get_by_role("link", name="Keep this head").click()
     assert policy.check(Path(saved.value.path()).read_bytes()).size >= 5
+    with otto.page.expect_download() as saved:
+        otto.page.get_by_role("link", name="Policy with its key").click()
+    own = Policy.parse(Path(saved.value.path()).read_bytes())
+    with otto.page.expect_download() as saved:
+        otto.page.get_by_role("link", name="Entry 3", exact=True).click()
+    assert proof.verify(Path(saved.value.path()).read_bytes(), own)
     otto.page.get_by_role("button", name="Read all of it again").click()
     otto.page.get_by_text("Everything is in order").wait_for()
     assert house.lines(who="otto", action="audit.read", detail="read the whole ledger again")

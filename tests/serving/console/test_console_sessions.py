@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
-from asking import Asker, as_
+from asking import Asker, Told, as_
 from conftest import PASSWORD, House, house_in
 
 from hauberk.access import totp
 from hauberk.access.identities import add, set_disabled
 from hauberk.core.clock import now
 from hauberk.serving.address import Address
-from hauberk.serving.console import live
+from hauberk.serving.console import arriving, live
 from hauberk.serving.console.forms import safe_next
 from hauberk.serving.console.opening import console_of
 from hauberk.serving.metrics import Metrics
@@ -40,7 +41,7 @@ def enrolled(house: House, name: str) -> tuple[bytes, tuple[str, ...]]:
     return base64.b32decode(text + "=" * (-len(text) % 8)), made.recovery
 
 
-def signed_in(house: House, name: str, code: str, password: str = PASSWORD, **more: str) -> object:
+def signed_in(house: House, name: str, code: str, password: str = PASSWORD, **more: str) -> Told:
     return as_(house, None).post("/sign-in", {"name": name, "password": password, "code": code, **more})
 
 
@@ -113,6 +114,20 @@ def test_guessing_is_locked_out_and_leaves_nothing_of_what_was_tried(own_house: 
     assert not any("guess" in str(line) for line in tried)
     with own_house.vault.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM access_failures")
+
+
+def test_strangers_cannot_have_passwords_hashed_without_end(
+    own_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = BoundedSemaphore(1)
+    busy.acquire()
+    monkeypatch.setattr(arriving, "_AT_ONCE", busy)
+    monkeypatch.setattr(arriving, "_PATIENCE_S", 0.05)
+    before = len(own_house.lines())
+    told = signed_in(own_house, "iris", "123456")
+    assert told.status == 429
+    assert told.headers["retry-after"] == "1"
+    assert len(own_house.lines()) == before, "nothing was tried"
 
 
 def test_over_tls_the_cookie_is_for_tls_and_this_host_alone(house: House) -> None:

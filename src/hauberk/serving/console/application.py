@@ -5,6 +5,7 @@ Nothing that is asked with GET changes anything; whatever is posted comes from a
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import Any
@@ -68,16 +69,22 @@ class Console:
 
         asked = Request(scope, receive)
         try:
-            answer = await self._answer(asked, request)
-        except ClientDisconnect:
+            try:
+                answer = await self._answer(asked, request)
+            except ClientDisconnect:
+                raise
+            except Exception as error:  # noqa: BLE001 (the viewer learns nothing of it, the log does)
+                self._inside.server.metrics.failed(request, error)
+                answer = self._told(asked, 500, "failed", id_=request)
+            for name, value in {**_HEADERS, **self._extra, "x-request-id": request}.items():
+                answer.headers.setdefault(name, value)
+            await answer(scope, receive, sent)
+        except (
+            ClientDisconnect,
+            asyncio.CancelledError,
+        ):  # a connection that is lost cancels what it asked for
             self._inside.server.metrics.gone()
             return
-        except Exception as error:  # noqa: BLE001 (the viewer learns nothing of it, the log does)
-            self._inside.server.metrics.failed(request, error)
-            answer = self._told(asked, 500, "failed", id_=request)
-        for name, value in {**_HEADERS, **self._extra, "x-request-id": request}.items():
-            answer.headers.setdefault(name, value)
-        await answer(scope, receive, sent)
         self._inside.server.metrics.answered("console", status, time.perf_counter() - begin)
 
     async def _answer(self, request: Request, id_: str) -> Response:

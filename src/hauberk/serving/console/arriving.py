@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from threading import BoundedSemaphore
 
 from starlette.responses import RedirectResponse, Response
 
@@ -10,6 +11,9 @@ from hauberk.access import Circumstances
 from hauberk.core.errors import AccessDenied, TrailUnavailable
 from hauberk.serving.console.pages import Form
 from hauberk.serving.console.viewer import Inside
+
+_AT_ONCE = BoundedSemaphore(4)  # a password's hash takes 19 MiB, and strangers may ask for it
+_PATIENCE_S = 5.0
 
 
 def cookie_name(inside: Inside) -> str:
@@ -25,11 +29,16 @@ def entered(inside: Inside, form: Form, where: Circumstances, before: str, to: s
         to: where to go then.
 
     Raises:
-        AccessDenied: name, password and code are not somebody's; or too many attempts.
+        AccessDenied: name, password and code are not somebody's; or too many attempts, by him or at once.
         TrailUnavailable: that could not be written down.
     """
     code = "".join(form["code"].split())
-    caller = inside.access.by_password(form["name"], form.secret("password"), code, where, both=True)
+    if not _AT_ONCE.acquire(timeout=_PATIENCE_S):
+        raise AccessDenied("too many attempts at once", wait_s=_PATIENCE_S)
+    try:
+        caller = inside.access.by_password(form["name"], form.secret("password"), code, where, both=True)
+    finally:
+        _AT_ONCE.release()
     inside.access.signed_in(caller, where)
     token = inside.sessions.begin(caller.name, caller.how, where.source, instead_of=before or None)
     answer = RedirectResponse(to, 303)

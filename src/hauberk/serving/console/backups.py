@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -113,9 +114,24 @@ class Backups:
     def view(self, vault: Vault) -> BackupsView:
         """What there is; of up to a minute ago."""
         with self._lock:
-            if self._found is None or self._seconds() - self._found[0] > _KEPT_S:
+            if self._found is None or self._is_old(self._found[0]):
                 self._found = self._seconds(), self._look(vault)
             return self._found[1]
+
+    def newest(self, vault: Vault) -> BackupsView | None:
+        """What was found last, without waiting; None before the first look. An old one is looked at again
+        meanwhile."""
+        found = self._found
+        if (found is None or self._is_old(found[0])) and not self._lock.locked():
+            threading.Thread(target=self._renew, args=(vault,), daemon=True, name="backups").start()
+        return None if found is None else found[1]
+
+    def _renew(self, vault: Vault) -> None:
+        with suppress(HauberkError):  # whoever opens the page is told
+            self.view(vault)
+
+    def _is_old(self, at_s: float) -> bool:
+        return self._seconds() - at_s > _KEPT_S
 
     def _look(self, vault: Vault) -> BackupsView:
         place, problem, snapshots = None, None, list[Snapshot]()
@@ -186,8 +202,10 @@ def _view(viewer: Viewer, _asked: Asked) -> BackupsView:
 
 
 def _concerns(viewer: Viewer) -> Sequence[Concern]:
-    found, to = viewer.inside.kept.backups.view(viewer.vault), "/backups"
-    concerns = []
+    found, to = viewer.inside.kept.backups.newest(viewer.vault), "/backups"
+    concerns = list[Concern]()
+    if found is None:
+        return concerns
     if not found.sound:
         concerns.append(Concern("bad", "backups.concern.doctor", to))
     if found.problem is not None:

@@ -57,7 +57,7 @@ def _drawn(rows: Sequence[tuple[int, int, int]], width: int, height: int, kind: 
         pieces.append(f'<line x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         pieces.append(f'<text class="end" x="{_LEFT - 8}" y="{y + 4:.1f}">{value:,}</text>')
     for number, (begin, yes, no) in enumerate(rows):
-        x, above = _LEFT + step * number, base
+        x, above = _LEFT + step * number, float(base)
         for count, answer in ((yes, "yes"), (no, "no")):
             tall = room * count / top
             if count:

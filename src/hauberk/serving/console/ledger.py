@@ -14,6 +14,7 @@ from hauberk.crypto.notes.messages import COSIGNATURE, SIGNATURE_BYTES, SUBTREE,
 from hauberk.ledger.auditing import audit
 from hauberk.ledger.checkpoint import peek
 from hauberk.ledger.policy import Policy
+from hauberk.ledger.policy_text import NONE
 from hauberk.ledger.proving import prove_inclusion
 from hauberk.ledger.reading import Reader
 from hauberk.ledger.statements import Statement
@@ -165,9 +166,9 @@ def verify(vault: Vault) -> Verified:
     return Verified(None, found.head.size, found.tiles)
 
 
-def head_file(log: Log) -> bytes:
-    """The newest head as a signed note, to keep: what is compared with it later cannot have been rewritten."""
-    return log.head()
+def policy_file(vault: Vault) -> bytes:
+    """The policy that believes this ledger's key and asks for no witness (c2sp.org/tlog-policy)."""
+    return f"log {vault.settings.ledger_verifier}\nquorum {NONE}\n".encode()
 
 
 def proof_file(log: Log, number: int) -> bytes:
@@ -220,6 +221,15 @@ def _head(viewer: Viewer, _asked: Asked) -> Response:
     return download(viewer.vault.ledger.head(), "checkpoint.txt")
 
 
+def _policy_file(viewer: Viewer, _asked: Asked) -> Response:
+    return download(policy_file(viewer.vault), "policy")
+
+
+def _entry(viewer: Viewer, asked: Asked) -> Response:
+    number = int(asked.path["number"])
+    return download(viewer.vault.ledger.entry(number), f"entry-{number}.entry")
+
+
 def _proof(viewer: Viewer, asked: Asked) -> Response:
     number = int(asked.path["number"])
     return download(proof_file(viewer.vault.ledger, number), f"entry-{number}.tlog-proof")
@@ -245,6 +255,14 @@ PAGES = (
         action="audit.read",
         acts={"verify": Act(_verify, "audit.read", lambda _asked, _form: "read the whole ledger again")},
         concerns=_concerns,
+    ),
+    Page(name="policy", path="/ledger/policy", view=_policy_file, action="audit.read", under="ledger"),
+    Page(
+        name="entry_bytes",
+        path="/ledger/{number:int}/entry",
+        view=_entry,
+        action="audit.read",
+        under="ledger",
     ),
     Page(name="head", path="/ledger/head", view=_head, action="audit.read", under="ledger"),
     Page(

@@ -83,6 +83,12 @@ def _proof(viewer: Viewer, asked: Asked) -> Response:
     return download(proof, f"{name}-{number}.tlog-proof")
 
 
+def _entry(viewer: Viewer, asked: Asked) -> Response:
+    name, number = asked.path["name"], int(asked.path["number"])
+    entry = require_view(viewer, name, number)
+    return download(viewer.vault.ledger.entry(entry), f"{name}-{number}.entry")
+
+
 def require_view(viewer: Viewer, name: str, number: int | None = None) -> int:
     """Go on only where the viewer may see a model, or one version of it; its entry in the ledger.
 
@@ -165,4 +171,5 @@ PAGES = (
         acts={"promote": _PROMOTE, "revoke": Act(_revoke, None)},
     ),
     Page(name="proof", path="/models/{name}/{number:int}/proof", view=_proof, under="models"),
+    Page(name="entry", path="/models/{name}/{number:int}/entry", view=_entry, under="models"),
 )

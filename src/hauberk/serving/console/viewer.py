@@ -125,3 +125,7 @@ class _QuietGate:
     def check(self, action: str, model: str = "", versions: tuple[str, ...] = (), *, detail: str = "") -> None:
         if not self._viewer.may(action, model, versions):
             raise AccessDenied(f"'{self.actor}' is refused {action}")
+
+    def refused(self, action: str, model: str, why: str, *, detail: str = "") -> None:
+        viewer = self._viewer
+        AccessGate(viewer.inside.access, viewer.caller, viewer.where).refused(action, model, why, detail=detail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -150,11 +150,12 @@ class Guard:
         verdict = self._verdict(caller)
         return AS_IT_IS if verdict is None else self.policy.treatment(verdict.action)
 
-    def settle(self) -> None:
-        """Judge all that waits."""
-        for (caller, model), one in list(self.callers.items()):
-            if one.waiting:
-                self._judge(caller, model, one)
+    def settle(self, names: Iterable[tuple[str, str]] | None = None) -> None:
+        """Judge what waits, of all callers or of some: pairs of a caller and a model's digest."""
+        for name in list(self.callers) if names is None else names:
+            one = self.callers.get(name)
+            if one is not None and one.waiting:
+                self._judge(*name, one)
 
     def _verdict(self, caller: str) -> Verdict | None:
         verdict = self.verdicts.get(caller)

@@ -4,8 +4,9 @@ Verdicts and the places of searches are news: every worker writes its own and re
 is remembered of callers is kept by whoever saw them last. A caller whose questions go to several workers is
 judged by each of them on its share, until one of them finds him; the others act on it at their next ``sync``.
 
-Who serves on an event loop lets a thread wait for the database: ``news`` and ``hear``, and ``changes``, touch
-the guard and are quick; ``exchange`` and ``write`` touch only the database.
+Who serves on an event loop lets a thread wait for the database: ``news`` and ``hear``, ``due`` and ``changes``,
+touch the guard; ``exchange`` and ``write`` touch only the database, and hold it for a few rows at a time, since
+the audit trail is written there too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from hauberk.core.database import Database
 from hauberk.core.errors import IntegrityError
@@ -30,6 +32,7 @@ from hauberk.serving.guard.memory import Memory, Place
 from hauberk.serving.guard.policy import Action
 from hauberk.serving.guard.usual import Usual
 
+_AT_ONCE = 4  # callers in one transaction; each is some 70 KB
 _FORGOTTEN_S = 90 * 86_400.0  # a caller who has not asked for so long
 _State = tuple[Mapping[str, Any], Mapping[str, Any]]
 
@@ -73,6 +76,7 @@ class GuardStore:
         self._alerts = [] if alerts is None else alerts
         self._worker = worker or secrets.token_hex(8)
         self._read = 0
+        self._kept: set[str] = set()  # models of which what is usual was written; it does not change any more
         tables.make(database)
 
     def load(self) -> None:
@@ -108,7 +112,7 @@ class GuardStore:
 
     def keep(self) -> None:
         """Write down what changed of callers and models since the last time; drop what is over."""
-        changed = self.changes()
+        changed = self.changes(self.due())
         try:
             self.write(changed)
         except BaseException:
@@ -138,8 +142,7 @@ class GuardStore:
         ]
         rows += [self._row(PLACE, model, now + KEPT_S, _packed_place(place)) for model, place in told.places]
         if rows or told.lifted or told.alerts:
-            with self._database.write() as connection:
-                tables.alone(connection)
+            with self._writing() as connection:
                 for caller in told.lifted:
                     forget(connection, caller, self._worker, now)
                 if rows:
@@ -166,41 +169,57 @@ class GuardStore:
                 else:
                     guard.want(row.subject, _place(row.body))
 
-    def changes(self) -> Changes:
-        """Copies of all that has changed since the last time; what waits to be judged is judged first."""
+    def due(self) -> list[tuple[str, str]]:
+        """Callers, with their models' digests, who changed since the last time; they count as kept now."""
         guard = self._guard
         guard.settle()
-        changed, guard.changed = guard.changed, set()
-        callers = []
-        for name in sorted(changed & guard.callers.keys()):
-            one = guard.callers[name]
-            arrays, facts = one.memory.state()
-            told = {"memory": facts, "unusual": one.unusual, "hugging": one.hugging}
-            callers.append((*name, _copied(arrays, told)))
-        models = [
-            (digest, _copied(*model.usual.state()))
-            for digest, model in guard.models.items()
-            if model.usual.learnt
-        ]
-        return Changes(frozenset(changed), callers, models)
+        changed, guard.changed = sorted(guard.changed), set()
+        return changed
+
+    def changes(self, names: Iterable[tuple[str, str]]) -> Changes:
+        """Copies of what is remembered of these callers, and of what is usual at models.
+
+        Cost: a quarter of a millisecond for each caller.
+        """
+        guard, callers = self._guard, []
+        taken = list(names)
+        for name in taken:
+            one = guard.callers.get(name)
+            if one is not None:
+                arrays, facts = one.memory.state()
+                told = {"memory": facts, "unusual": one.unusual, "hugging": one.hugging}
+                callers.append((*name, _copied(arrays, told)))
+        models = []
+        for digest, model in guard.models.items():
+            if model.usual.learnt and digest not in self._kept:
+                self._kept.add(digest)
+                models.append((digest, _copied(*model.usual.state())))
+        return Changes(frozenset(taken), callers, models)
 
     def put_changes_back(self, changed: Changes) -> None:
         """They could not be written."""
         self._guard.changed |= changed.names
+        self._kept -= {digest for digest, _state in changed.models}
 
     def write(self, changed: Changes) -> None:
         """Write changes down; drop verdicts that are over and callers who have not come for long."""
         now, kept = self._guard.seconds(), tables.callers
-        with self._database.write() as connection:
-            tables.alone(connection)
+        packed = [(caller, model, _pack(*state)) for caller, model, state in changed.callers]
+        with self._writing() as connection:
             connection.execute(delete(tables.news).where(tables.news.c.until < now))
             connection.execute(delete(kept).where(kept.c.at < now - _FORGOTTEN_S))
-            for caller, model, state in changed.callers:
-                connection.execute(delete(kept).where(kept.c.caller == caller, kept.c.model == model))
-                connection.execute(insert(kept).values(caller=caller, model=model, at=now, body=_pack(*state)))
             for digest, state in changed.models:
-                connection.execute(delete(tables.models).where(tables.models.c.model == digest))
-                connection.execute(insert(tables.models).values(model=digest, body=_pack(*state)))
+                _put(connection, tables.models, {"model": digest}, {"body": _pack(*state)})
+        for begin in range(0, len(packed), _AT_ONCE):
+            with self._writing() as connection:
+                for caller, model, body in packed[begin : begin + _AT_ONCE]:
+                    _put(connection, kept, {"caller": caller, "model": model}, {"at": now, "body": body})
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.write() as connection:
+            tables.alone(connection)
+            yield connection
 
     def _new(self) -> Sequence[Row[Any]]:
         table = tables.news.c
@@ -210,6 +229,12 @@ class GuardStore:
 
     def _row(self, kind: str, subject: str, until: float, body: bytes) -> dict[str, Any]:
         return {"worker": self._worker, "kind": kind, "subject": subject, "until": until, "body": body}
+
+
+def _put(connection: Connection, table: Table, key: Mapping[str, str], values: Mapping[str, Any]) -> None:
+    own = [table.c[name] == value for name, value in key.items()]
+    if connection.execute(update(table).where(*own).values(**values)).rowcount == 0:
+        connection.execute(insert(table).values(**key, **values))
 
 
 def _copied(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> _State:

@@ -62,7 +62,7 @@ ENGLISH: dict[str, str] = {
     "backups.concern.doctor": "The doctor says not to trust where the vault lies.",
     "backups.concern.problem": "The backups cannot be listed.",
     "backups.concern.late": "The newest backup is older than a day and a half, or there is none.",
-    "backups.concern.drill": "The last drill did not pass: the backup is none.",
+    "backups.concern.drill": "The last drill did not pass: do not rely on that backup.",
     "backups.concern.stale": "No drill has passed in the last month: nobody knows whether the backup is one.",
 }
 
