@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,7 +35,7 @@ POOL_BYTES = 16 << 20
 
 _BLOCK_BYTES = 1 << 20  # of neighbours that stay in one pool
 _TASK_BYTES = 4 << 20  # of batches that one thread makes at a time
-_THREADS = 2
+_THREADS = 2 if (os.cpu_count() or 1) > 2 else 1  # one core is for whoever learns
 _AHEAD = 3  # tasks
 _LARGEST_HEADER = 1 << 20
 _SUFFIX = ".safetensors"
@@ -98,7 +99,7 @@ class SealedDataset:
         Raises:
             IntegrityError: a chunk that does not verify, when it is reached.
 
-        Cost: memory for four pools, of which three are decrypted on two other threads while one is used.
+        Cost: memory for four pools, of which three are decrypted on other threads while one is used.
 
         Limits: private training needs independent draws (Poisson sampling): use ``load``.
         """

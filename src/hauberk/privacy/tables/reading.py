@@ -22,7 +22,7 @@ from hauberk.privacy.tables.table import Codes, Column, Table, check_columns, na
 
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1 << 22  # characters; a longer one is no table
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 PARQUET = (".parquet", ".pq")
 
 
@@ -195,7 +195,10 @@ def _read_fast(path: Path, chosen: Sequence[str], encoding: str, delimiter: str)
                 strings_can_be_null=False,
             ),
         )
-        return _gather(chosen, batches)
+        table = _gather(chosen, batches)
+        del batches
+        pa.default_memory_pool().release_unused()  # what the blocks took is wanted for anonymising
+        return table
     except (pa.ArrowException, UnicodeError):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TYPES: dict[str, str] = {
     "NAME": "a person's name, without the title",
@@ -28,8 +28,7 @@ TYPES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """One place in one line of text.
 
     Args:

@@ -21,6 +21,7 @@ from hauberk.privacy.text.files.lines import body, lines, too_long
 DELIMITERS = (",", ";", "\t", "|")
 _CLOSING = re.compile(r'(?:[^"]++|"")*+"')
 _CHARACTER = re.compile(r'""|.', re.DOTALL)
+_EMPTY = ("", "\n", "\r\n", "\r")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Delimited:
             DataError: a ragged row, a quote that is never closed, or a row that is too long.
         """
         for number, row in _rows(file, longest, self.delimiter):
-            if not self.ragged and body(row):
+            if not self.ragged and row not in _EMPTY:
                 self._check_width(file, number, row)
             yield number, row
 
@@ -97,17 +98,21 @@ class Delimited:
 
     def rewrite(self, record: str, cells: Sequence[Cell], texts: Sequence[str | None]) -> str:
         """The row with new texts; None leaves a field out, with its place."""
-        end = record[len(body(record)) :]
-        if not body(record):
+        size = len(body(record))
+        if not size:
             return record
-        fields = [self._field(cell, text) for cell, text in zip(cells, texts, strict=True) if text is not None]
-        return self.delimiter.join(fields) + end
+        fields = [
+            text if text is cell.text and cell.raw is None else self._field(cell, text)
+            for cell, text in zip(cells, texts, strict=True)
+            if text is not None
+        ]
+        return self.delimiter.join(fields) + record[size:]
 
     def _field(self, cell: Cell, text: str) -> str:
         quoted = cell.raw is not None
         if text == cell.text:
             return f'"{cell.raw}"' if quoted else text
-        if quoted or text.startswith('"') or any(one in text for one in (self.delimiter, "\n", "\r")):
+        if quoted or self.delimiter in text or "\n" in text or "\r" in text or text.startswith('"'):
             return '"' + text.replace('"', '""') + '"'
         return text
 
@@ -171,7 +176,7 @@ def _split(
     if '"' not in text:
         at = 0
         for field, name in zip(text.split(delimiter), names, strict=False):
-            cells.append(Cell(field, line, at, name, key=is_header))
+            cells.append(Cell(field, line, at, name, None, None, 0, False, is_header))
             at += len(field) + 1
         return cells
     at, size = 0, len(text)

@@ -78,7 +78,13 @@ class Tally:
 
     def found(self, kind: str, action: str, score: float) -> None:
         thousandths = round(score * _SCORE)
-        self.counts.setdefault((kind, action), Count()).add(1, thousandths, thousandths)
+        held = self.counts.get((kind, action))
+        if held is None:
+            held = self.counts[kind, action] = Count()
+        held.count += 1
+        held.score += thousandths
+        if thousandths < held.least:
+            held.least = thousandths
 
     @property
     def findings(self) -> int:

@@ -9,13 +9,14 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from hauberk.privacy.text.files import Bare, Cell
 from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.policy import DROP, KEEP, Keys, Policy, Spot, name_of
-from hauberk.privacy.text.policy.actions import Action, Mask
+from hauberk.privacy.text.policy.actions import Action, Delete, Mask, Tag
 from hauberk.privacy.text.treat.spans import Span, again, apart
 from hauberk.privacy.text.treat.tally import SAMPLES, Sample, Tally
 
@@ -32,6 +33,15 @@ class Finder(Protocol):
     """Whoever finds something in a line."""
 
     def find(self, line: str) -> Sequence[Finding]: ...
+
+
+@dataclass(slots=True)
+class _Column:
+    """Cells of one name: what the policy says of them, how many that was, and texts still to be searched."""
+
+    rule: str | None
+    texts: dict[str, list[tuple[int, int]]]
+    whole: int = 0
 
 
 class Treatment:
@@ -53,7 +63,7 @@ class Treatment:
         self._detector, self._marks = policy.detector, policy.marks
         self._second, self._rate = second, rate
         self._rules: dict[str | None, str | None] = {None: None}
-        self._actions: dict[str, tuple[Action, str]] = {}
+        self._actions: dict[str, tuple[Action, str, str | None]] = {}
 
     def rule(self, column: str | None) -> str | None:
         """What the policy says of a column; see ``Policy.rule``."""
@@ -67,10 +77,10 @@ class Treatment:
         """A column as a record may name it: as the policy does, or by its last part; others may be people."""
         return column if column in self._policy.columns else column.rsplit(".", 1)[-1]
 
-    def _of(self, cell: Cell) -> str | None:
+    def _of(self, column: str | None, key: bool) -> str | None:
         """What the policy says of a cell's column; of a column's name, only whether the column is dropped."""
-        rule = self.rule(cell.column)
-        return rule if rule == DROP or not cell.key else None
+        rule = self.rule(column)
+        return rule if rule == DROP or not key else None
 
     def treat(self, records: Sequence[Sequence[Cell]], file: str) -> tuple[list[Texts], Tally]:
         """New texts for the cells of each record; None for a cell that is dropped.
@@ -79,20 +89,19 @@ class Treatment:
             file: its name, which tells places in different files apart.
         """
         tally = Tally(records=len(records))
-        found = self._find(records)
+        found, ruled = self._find(records, tally)
         made: list[Texts] = []
-        for number, cells in enumerate(records):
-            findings = found[number]
+        for cells, findings, rules in zip(records, found, ruled, strict=True):
             if any(findings) and len(cells) * sum(map(len, findings)) <= _LARGEST_RECORD:
-                findings = self._everywhere(cells, findings)
-            texts: Texts = []
-            inserted: list[list[Span]] = []
-            for cell, one in zip(cells, findings, strict=True):
-                text, spans = self._cell(cell, one, file, tally)
-                texts.append(text)
-                inserted.append(spans)
-            if self._second is not None and cells and self._looks(file, cells[0].line):
-                self._look(cells, findings, texts, inserted, tally)
+                findings = self._everywhere(cells, findings, rules)
+            looks = self._rate > 0 and cells and self._second is not None and self._looks(file, cells[0].line)
+            inserted: list[list[Span]] | None = [] if looks else None
+            texts = [
+                self._cell(cell, rule, one, file, tally, inserted)
+                for cell, rule, one in zip(cells, rules, findings, strict=True)
+            ]
+            if inserted is not None:
+                self._look(cells, rules, findings, texts, inserted, tally)
             made.append(texts)
         named = self._policy.columns
         if named:
@@ -104,27 +113,45 @@ class Treatment:
             )
         return made, tally
 
-    def _find(self, records: Sequence[Sequence[Cell]]) -> list[list[list[Finding]]]:
-        """By record and cell. Cells of one column are searched together, under the column's name."""
+    def _find(
+        self, records: Sequence[Sequence[Cell]], tally: Tally
+    ) -> tuple[list[list[list[Finding]]], list[list[str | None]]]:
+        """Findings, and what the policy says of the column, by record and cell.
+
+        Cells of one column are searched together, under the column's name.
+        """
         by_label: dict[str, dict[str, list[tuple[int, int]]]] = {}
-        columns: dict[tuple[str | None, bool], tuple[str | None, str]] = {}
+        columns: dict[str | None, _Column] = {}
+        keys: dict[str | None, _Column] = {}
         found: list[list[list[Finding]]] = []
+        ruled: list[list[str | None]] = []
         for number, cells in enumerate(records):
             row: list[list[Finding]] = []
+            rules: list[str | None] = []
             for place, cell in enumerate(cells):
-                text, column, key = cell.text, cell.column, cell.key
-                told = columns.get((column, key))
-                if told is None:
-                    label = "" if key else (column or "").rsplit(".", 1)[-1]
-                    told = columns[column, key] = self._of(cell), label
-                rule, label = told
+                text, name, alike = cell.text, cell.column, keys if cell.key else columns
+                column = alike.get(name)
+                if column is None:
+                    label = "" if cell.key else (name or "").rsplit(".", 1)[-1]
+                    column = alike[name] = _Column(self._of(name, cell.key), by_label.setdefault(label, {}))
+                rule = column.rule
+                rules.append(rule)
                 if rule is None:
                     row.append([])
                     if text and not (cell.number and len(text) < _SHORTEST_NUMBER):
-                        by_label.setdefault(label, {}).setdefault(text, []).append((number, place))
+                        where = column.texts.get(text)
+                        if where is None:
+                            where = column.texts[text] = []
+                        where.append((number, place))
                 else:
+                    column.whole += 1
                     row.append([] if rule in (KEEP, DROP) else self._whole(text, rule))
             found.append(row)
+            ruled.append(rules)
+        for name, column in columns.items():
+            if name is not None and column.rule is not None:
+                said = self._said(name), column.rule
+                tally.columns[said] = tally.columns.get(said, 0) + column.whole
         for label, group in by_label.items():  # each text once: columns repeat themselves
             texts = list(group)
             for text, one in zip(texts, self._detector.find_all(texts, label=label), strict=True):
@@ -133,7 +160,7 @@ class Treatment:
                     sure = apart(sure, self._marked(text)) if "[" in text else sure
                     for number, place in group[text]:
                         found[number][place] = sure
-        return found
+        return found, ruled
 
     def _whole(self, text: str, kind: str) -> list[Finding]:
         bare = text.strip()
@@ -148,20 +175,25 @@ class Treatment:
         """What an earlier treatment put there."""
         return [Span(*one.span()) for one in self._marks.finditer(text)] if "[" in text else []
 
-    def _everywhere(self, cells: Sequence[Cell], findings: Sequence[Sequence[Finding]]) -> list[list[Finding]]:
-        """The same values wherever else they stand in this record."""
-        pairs = [
-            (cell.text[one.start : one.end], one)
+    def _everywhere(
+        self, cells: Sequence[Cell], findings: list[list[Finding]], rules: Sequence[str | None]
+    ) -> list[list[Finding]]:
+        """The same values wherever else they stand in this record, in columns without a rule."""
+        text = "\n".join([cell.text for cell, rule in zip(cells, rules, strict=True) if rule is None])
+        if not text:
+            return findings
+        values = {
+            cell.text[one.start : one.end]: one
             for cell, group in zip(cells, findings, strict=True)
             for one in group
-        ]
-        values, text = dict(pairs), "\n".join(cell.text for cell in cells)
-        if sum(map(text.count, values)) <= len(pairs):  # each stands where it was found and nowhere else
-            return [list(group) for group in findings]
+        }
+        there = sum([len(group) for group, rule in zip(findings, rules, strict=True) if rule is None])
+        if sum(map(text.count, values)) <= there:  # each stands where it was found and nowhere else
+            return findings
         made = []
-        for cell, group in zip(cells, findings, strict=True):
-            if self._of(cell) is not None:
-                made.append(list(group))
+        for cell, rule, group in zip(cells, rules, findings, strict=True):
+            if rule is not None:
+                made.append(group)
                 continue
             taken = sorted([Span(one.start, one.end) for one in group] + self._marked(cell.text))
             more = [
@@ -173,22 +205,34 @@ class Treatment:
         return made
 
     def _cell(
-        self, cell: Cell, findings: Sequence[Finding], file: str, tally: Tally
-    ) -> tuple[str | None, list[Span]]:
-        """The new text, and which parts of it were put there or meant to stay."""
-        rule = self._of(cell)
-        if rule is not None and not cell.key and cell.column is not None:
-            key = (self._said(cell.column), rule)
-            tally.columns[key] = tally.columns.get(key, 0) + 1
+        self,
+        cell: Cell,
+        rule: str | None,
+        findings: Sequence[Finding],
+        file: str,
+        tally: Tally,
+        inserted: list[list[Span]] | None,
+    ) -> str | None:
+        """The new text; ``inserted`` gets the parts of it that were put there or meant to stay."""
+        text: str | None
         if rule == DROP:
-            return None, []
-        if rule == KEEP:
-            return cell.text, [Span(0, len(cell.text))]
-        if not findings:
-            return cell.text, self._marked(cell.text)
-        if len(findings) == 1 and findings[0].end - findings[0].start == len(cell.text) and not cell.number:
-            fresh = self._apply(cell, findings[0], file, tally)
-            return fresh, [Span(0, len(fresh))]
+            text, spans = None, []
+        elif rule == KEEP:
+            text, spans = cell.text, [Span(0, len(cell.text))]
+        elif not findings:
+            text, spans = cell.text, self._marked(cell.text) if inserted is not None else []
+        elif len(findings) == 1 and findings[0].end - findings[0].start == len(cell.text) and not cell.number:
+            text = self._apply(cell, findings[0], file, tally)
+            spans = [Span(0, len(text))] if inserted is not None else []
+        else:
+            text, spans = self._replaced(cell, findings, file, tally)
+        if inserted is not None:
+            inserted.append(spans)
+        return text
+
+    def _replaced(
+        self, cell: Cell, findings: Sequence[Finding], file: str, tally: Tally
+    ) -> tuple[str, list[Span]]:
         out: list[str] = []
         spans: list[Span] = []
         at = length = 0
@@ -206,12 +250,16 @@ class Treatment:
         return text, sorted({*spans, *self._marked(text)})
 
     def _apply(self, cell: Cell, one: Finding, file: str, tally: Tally) -> str:
-        text = cell.text[one.start : one.end]
-        action, named = self._actions.get(one.type) or self._remembered(one.type)
+        action, named, fixed = self._actions.get(one.type) or self._remembered(one.type)
         tally.found(one.type, named, one.score)
-        samples = tally.samples.setdefault(one.type, [])
+        samples = tally.samples.get(one.type, ())
         if len(samples) < SAMPLES:
-            samples.append(Sample(one.type, masked(one.type, text), cell.place(one.start, one.end)))
+            shown = masked(one.type, cell.text[one.start : one.end])
+            sample = Sample(one.type, shown, cell.place(one.start, one.end))
+            tally.samples.setdefault(one.type, []).append(sample)
+        if fixed is not None:
+            return fixed
+        text = cell.text[one.start : one.end]
         place = f"{file}\n{cell.line}\n{cell.column}\n{cell.start + one.start}"
         number = cell.number and one.start == 0 and one.end == len(cell.text)
         spot = Spot(self._keys, place, self._today, number=number)
@@ -219,9 +267,13 @@ class Treatment:
         tally.tokens += spot.tokens
         return fresh
 
-    def _remembered(self, kind: str) -> tuple[Action, str]:
+    def _remembered(self, kind: str) -> tuple[Action, str, str | None]:
+        """The action, its name, and what it puts in the place of every value, if that is always the same."""
         action = self._policy.action(kind)
-        self._actions[kind] = action, name_of(action)
+        fixed = (
+            action.apply(kind, "", Spot(None, "", self._today)) if isinstance(action, Tag | Delete) else None
+        )
+        self._actions[kind] = action, name_of(action), fixed
         return self._actions[kind]
 
     def _looks(self, file: str, line: int) -> bool:
@@ -231,6 +283,7 @@ class Treatment:
     def _look(
         self,
         cells: Sequence[Cell],
+        rules: Sequence[str | None],
         findings: Sequence[Sequence[Finding]],
         texts: Sequence[str | None],
         inserted: Sequence[Sequence[Span]],
@@ -239,8 +292,8 @@ class Treatment:
         assert self._second is not None
         tally.looked += 1
         left = False
-        for cell, treated, text, spans in zip(cells, findings, texts, inserted, strict=True):
-            if text is None or self._of(cell) == KEEP:
+        for cell, rule, treated, text, spans in zip(cells, rules, findings, texts, inserted, strict=True):
+            if text is None or rule == KEEP:
                 continue
             seen = self._second.find(cell.text)
             if seen:
