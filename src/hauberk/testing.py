@@ -3,7 +3,7 @@
     from hauberk.testing import assert_robust
 
     def test_release_holds_up():
-        assert_robust("models/hard", "digits", hauberk.Linf(0.2), at_least=0.6, samples=200)
+        assert_robust("models/hard", "digits", hauberk.Linf(0.1), at_least=0.6, samples=200)
 
 The figure is the evaluation's worst case (docs/evaluation.md), so it depends on nothing but the arguments.
 Under pytest the plug-in in ``hauberk.integrations.pytest_plugin`` keeps the evidence and sums up; without it,

@@ -124,7 +124,8 @@ def test_a_wrong_answer_is_no_all_clear(
         own=PACKAGES,
         interpreter=Interpreter(path=()),
     )
-    assert message in facts.known.failed
+    assert facts.known.failed is not None
+    assert message in facts.known.failed.en
     assert facts.flaws == ()
 
 

@@ -84,6 +84,18 @@ def test_one_attack_says_that_it_is_one(plain: Classifier, digits: Dataset) -> N
     assert f"{raw.robust_accuracy:.1%}" in text
 
 
+def test_a_verdict_shows_its_answer(plain_package: Path) -> None:
+    from hauberk.assurance import load_policy
+    from hauberk.assurance.auditing import audit
+    from hauberk.assurance.gathering.gather import Sources
+
+    verdict = audit(str(plain_package), load_policy(()), Sources(environment=False))
+    text = " ".join(read(verdict._repr_html_()).text)
+    assert not verdict.passed
+    assert "NO does not meet the policy" in " ".join(text.split())
+    assert all(one.rule in text for one in verdict.failing[:12])
+
+
 def test_nothing_in_a_card_acts() -> None:
     card = Card(
         HOSTILE, HOSTILE, HOSTILE, (0.1, 0.2, 0.3), ((HOSTILE, HOSTILE),),

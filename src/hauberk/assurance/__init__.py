@@ -1,14 +1,18 @@
 """Yes or no: what must hold of a model, its data and its environment, and whether it does.
 
-    target = gather("models/mine", policy.trust)          facts, read once, nothing judged
-    verdict = audit("models/mine", load_policy())         a finding for each rule, and one answer
-    verdict.to_evidence().save("evidence")                the verdict is evidence itself
+    from hauberk.assurance import Sources, audit, load_policy
+
+    verdict = audit("models/mine", load_policy(["policy.toml"]), Sources(ledger="ledger"))
+    verdict.passed, verdict.failing
+    verdict.to_evidence().save("audit")
 
     finding, verdict, waiver, rule, policy, target   the words
     gathering/                                       reads packages, vaults, servers, repositories
     rules/                                           the rules, by area
     environment/                                     vulnerable packages, hardening, secrets in files
-    formats/                                         text, SARIF, JUnit
+    auditing                                         facts, rules, waivers, one answer
+    formats/                                         text, SARIF, JUnit XML, the page
+    checking                                         a verdict that somebody shows, checked again
 
 What gathers does not judge, and what judges opens no file.
 """
@@ -19,7 +23,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hauberk.assurance.auditing import audit
     from hauberk.assurance.finding import Finding, Subject
+    from hauberk.assurance.gathering.gather import Sources
     from hauberk.assurance.policy import Policy, load_policy
     from hauberk.assurance.target import Target
     from hauberk.assurance.verdict import Verdict
@@ -28,14 +34,16 @@ if TYPE_CHECKING:
 _WHERE = {
     "Finding": "finding",
     "Policy": "policy",
+    "Sources": "gathering.gather",
     "Subject": "finding",
     "Target": "target",
     "Verdict": "verdict",
     "Waiver": "waiver",
+    "audit": "auditing",
     "load_policy": "policy",
 }
 
-__all__ = ["Finding", "Policy", "Subject", "Target", "Verdict", "Waiver", "load_policy"]
+__all__ = ["Finding", "Policy", "Sources", "Subject", "Target", "Verdict", "Waiver", "audit", "load_policy"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hauberk.assurance.finding import SEVERITIES, STATES, Finding, Severity, State, Subject
+from hauberk.core.display import Card, brief, render
 from hauberk.core.errors import DataError, IntegrityError, check_known
 from hauberk.core.evidence import Evidence, software_versions
 
@@ -69,6 +70,20 @@ class Verdict:
     def open_by_severity(self) -> dict[Severity, int]:
         """Open findings by severity."""
         return {one: sum(f.open and f.severity == one for f in self.findings) for one in SEVERITIES}
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks: the answer, and what is open."""
+        rows = tuple((one.rule, one.severity, one.subject.name, brief(one.seen("en"))) for one in self.failing)
+        answer = "meets the policy" if self.passed else "does not meet the policy"
+        card = Card(
+            f"{self.target.kind} {self.target.name}",
+            "YES" if self.passed else "NO",
+            f"{answer} '{self.policy['name']}'",
+            facts=tuple((state, str(count)) for state, count in self.counts.items()),
+            tables=(("", ("rule", "severity", "of", "seen"), rows),) if rows else (),
+            warnings=tuple(f"changed while it was looked at: {name}" for name in self.changed),
+        )
+        return render(card)
 
     def to_evidence(self) -> Evidence:
         """The verdict as a document; its parents are all documents that findings rest on."""

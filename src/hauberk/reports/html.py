@@ -65,8 +65,8 @@ def render_html(
     """
     words = Words(lang)
     summary = summarize(evidence)
-    page = _Page(summary, words)
-    template = _environment().get_template("report.html.jinja")
+    page = Page(summary, words)
+    template = environment().get_template("report.html.jinja")
     return template.render(
         page=page,
         summary=summary,
@@ -79,8 +79,9 @@ def render_html(
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with the ways in which figures are written; whatever stands in a page is escaped."""
+    made = Environment(
         loader=PackageLoader("hauberk.reports"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -88,7 +89,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     writers = (numbers.percent, numbers.interval, numbers.radius, numbers.small, numbers.amount, numbers.share)
-    environment.filters.update({write.__name__: write for write in (*writers, numbers.seconds, numbers.short)})
+    made.filters.update({write.__name__: write for write in (*writers, numbers.seconds, numbers.short)})
     shown = (
         galleries.corrupted,
         galleries.poisoned,
@@ -97,11 +98,11 @@ def _environment() -> Environment:
         galleries.stamps,
         galleries.suspicious,
     )
-    environment.filters.update({show.__name__: show for show in shown})
-    return environment
+    made.filters.update({show.__name__: show for show in shown})
+    return made
 
 
-class _Page:
+class Page:
     """What the template asks for beyond the summary itself."""
 
     def __init__(self, summary: Summary, words: Words) -> None:
@@ -109,7 +110,7 @@ class _Page:
         self._styles = figures.styles(summary)
         self.misled = judge.misled_by_fgsm(summary)
         self.terms = judge.terms(summary)
-        self.created = max(link.created for link in summary.chain)
+        self.created = max((link.created for link in summary.chain), default="")
 
     def style(self, name: str) -> int:
         return self._styles[name] % STYLES

@@ -42,13 +42,16 @@ _ASKED = {  # the parameters that make two documents about one model answers to 
 T = TypeVar("T")
 
 
-def summarize(evidence: Sequence[Evidence]) -> Summary:
+def summarize(evidence: Sequence[Evidence], *, least: int = 1) -> Summary:
     """Read documents into one ``Summary``; of two that answer the same question the latest counts.
 
+    Args:
+        least: how many documents there must be.
+
     Raises:
-        DataError: no documents, or one that does not fit its schema.
+        DataError: fewer documents, or one that does not fit its schema.
     """
-    if not evidence:
+    if len(evidence) < least:
         raise DataError("a report needs at least one evidence document", hint="run an evaluation first")
     documents = [Fields.of(one) for one in evidence]
     chosen = _latest(documents)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from hauberk.core.errors import check_known
+from hauberk.reports import words_audit_en, words_audit_zh
 from hauberk.reports.words_en import ENGLISH
 from hauberk.reports.words_zh import CHINESE
 
 Lang = Literal["en", "zh"]
-CATALOGUE = {"en": ENGLISH, "zh": CHINESE}
+CATALOGUE = {"en": ENGLISH | words_audit_en.ENGLISH, "zh": CHINESE | words_audit_zh.CHINESE}
 HTML_LANG = {"en": "en", "zh": "zh-Hans"}
 
 

@@ -89,6 +89,7 @@ ENGLISH: dict[str, str] = {
     "threat.queries": "at most {count} queries per sample",
     # table of models
     "models.heading": "The models side by side",
+    "models.heading_one": "The model under attack",
     "models.lead": "Worst case: right, and broken by none of the attacks. The other columns show each "
     "attack alone, where that was measured.",
     "models.model": "Model",

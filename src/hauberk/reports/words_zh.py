@@ -79,6 +79,7 @@ CHINESE: dict[str, str] = {
     "threat.queries": "每个样本最多查询 {count} 次",
     # table of models
     "models.heading": "模型对比",
+    "models.heading_one": "受攻击时的模型",
     "models.lead": "最坏情况：预测正确，且没有被任何一种攻击推翻。其余各列为单独使用某一攻击时的准确率（仅列"
     "出测量过的）。",
     "models.model": "模型",

@@ -34,8 +34,8 @@ def vulnerable(target: Target, settings: Mapping[str, Any]) -> Iterable[Observat
             state="unknown",
             subject=where,
             seen=Text(
-                f"{len(facts.packages)} packages, and no knowledge of flaws: {facts.known.failed}",
-                f"共 {len(facts.packages)} 个软件包，但没有漏洞知识：{facts.known.failed}",
+                f"{len(facts.packages)} packages, and no knowledge of flaws: {facts.known.failed.en}",
+                f"共 {len(facts.packages)} 个软件包，但没有漏洞知识：{facts.known.failed.zh}",
             ),
             fix=("hauberk audit TARGET --osv all.zip",),
         )

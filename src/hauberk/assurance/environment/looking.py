@@ -16,6 +16,7 @@ from hauberk.assurance.environment.machine import look as look_at_machine
 from hauberk.assurance.environment.packages import Package, installed
 from hauberk.assurance.environment.snapshot import read_snapshot
 from hauberk.assurance.environment.vulnerable import Unjudged, Vulnerability, judge
+from hauberk.assurance.text import Text, same
 from hauberk.core.errors import ConfigError, HauberkError
 
 
@@ -29,14 +30,14 @@ class Known:
         age_days: since its newest advisory was changed, at the time of the audit; None where nobody was asked,
             or the service was, which is of today.
         advisories: how many it holds; None where that is not known.
-        failed: why there is nothing to judge by; empty where there is.
+        failed: why there is nothing to judge by; None where there is.
     """
 
     source: str = ""
     digest: str | None = None
     age_days: float | None = None
     advisories: int | None = None
-    failed: str = ""
+    failed: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -134,5 +135,6 @@ def _knowledge(
             copy = read_snapshot(osv)
             return Known(copy.source, copy.digest, copy.age_days(now), copy.count), copy.about
     except HauberkError as error:
-        return Known(service if ask_online else str(osv), failed=f"{error}"), None
-    return Known(failed="nobody was asked: neither --osv FILE nor --online"), None
+        return Known(service if ask_online else str(osv), failed=same(str(error))), None
+    nobody = Text("neither --osv FILE nor --online was given", "未给出 --osv FILE 或 --online")
+    return Known(failed=nobody), None

@@ -131,7 +131,6 @@ def _result(one: Finding, order: Mapping[str, int], lang: Lang) -> dict[str, Any
         result["suppressions"] = [
             {
                 "kind": "external",
-                "status": "accepted",
                 "justification": f"{one.excuse.by}, until {one.excuse.until}: {one.excuse.reason}",
             }
         ]

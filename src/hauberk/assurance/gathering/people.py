@@ -65,13 +65,10 @@ def gather_keys(vault: Vault, at: datetime) -> tuple[ApiKey, ...]:
     """Keys that let somebody in now."""
     lines = schema.trail.c
     with vault.database.read() as connection:
-        used = dict(
-            connection.execute(
-                select(lines.how, func.max(lines.time_ms)).where(lines.allowed.is_(True)).group_by(lines.how)
-            )
-            .tuples()
-            .all()
+        rows = connection.execute(
+            select(lines.how, func.max(lines.time_ms)).where(lines.allowed.is_(True)).group_by(lines.how)
         )
+        used: dict[str, int] = {how: last for how, last in rows}
     present = int(at.timestamp() * 1000)
     return tuple(
         ApiKey(

@@ -205,7 +205,7 @@ def _encrypted(vault: Vault) -> bool | None:
     try:
         with vault.database.read() as connection:
             listed = connection.execute(select(vault_schema.files.c.sha256, vault_schema.files.c.size_bytes))
-            rows = set(listed.tuples().all())
+            rows = {(sha256, size) for sha256, size in listed}
         if not all(vault.artifacts.has(sha256, size) for sha256, size in rows):
             return False
     except HauberkError:

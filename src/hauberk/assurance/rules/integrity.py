@@ -8,7 +8,7 @@ from typing import Any
 from hauberk.assurance.finding import Severity
 from hauberk.assurance.names import EVIDENCE, POISONING, SUPPLY, TAMPERING
 from hauberk.assurance.rule import Observation, Rule
-from hauberk.assurance.rules.saying import believable, held, mend, quoted, say, where
+from hauberk.assurance.rules.saying import believable, data_of, held, mend, quoted, say, where
 from hauberk.assurance.target import Model, Refused, Target
 from hauberk.assurance.text import Text
 from hauberk.core.evidence import Evidence
@@ -88,7 +88,7 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         documents = [one for one in model.evidence if logged.proofs.get(one.digest) is not None]
         if logged.why or (not documents and model.evidence):
             seen = Text(f"no proofs: {logged.why or 'no ledger'}", f"没有证明：{logged.why or '无账本'}")
-            fix = "hauberk audit TARGET --ledger LEDGER, with the log's key among [trust] logs of the policy"
+            fix = "hauberk audit TARGET --ledger LEDGER --policy POLICY, with [trust] logs = its key"
             yield say("unknown", model.subject, seen, evidence=model.evidence, fix=mend(model, fix))
             continue
         fails = [one for one in documents if logged.proofs[one.digest] == "fails"]
@@ -189,7 +189,8 @@ def cleansed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observatio
                 seen = Text(
                     "a search found signs of a backdoor, and nothing was mended", "检测到后门迹象，但未修复"
                 )
-                fix = f"hauberk cleanse {where(model)} --out CLEANSED"
+                data = data_of(model)
+                fix = f"hauberk cleanse {where(model)} --data {data} --method fine-pruning --out CLEANSED"
                 yield say("failed", model.subject, seen, evidence=(one,), fix=mend(model, fix))
             else:
                 yield say("passed", model.subject, Text("found and mended", "已发现并修复"), evidence=(one,))

@@ -7,7 +7,7 @@ from typing import Any
 
 from hauberk.assurance.names import THEFT
 from hauberk.assurance.rule import Observation, Parameter, Rule
-from hauberk.assurance.rules.saying import believable, held, mend, say, where
+from hauberk.assurance.rules.saying import believable, data_of, held, mend, say, where
 from hauberk.assurance.target import Target
 from hauberk.assurance.text import Text
 
@@ -45,16 +45,20 @@ def marked(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         if model.package is None:
             continue
         made = tuple(one for one in model.evidence if one.kind == "watermark" and "commitment" in one.result)
-        fix = f"hauberk watermark embed {where(model)} --key OWNER.key --new-key --out MARKED"
+        fix = (
+            "hauberk watermark keygen --out OWNER.key",
+            f"hauberk watermark embed {where(model)} --data {data_of(model)} --key OWNER.key "
+            "--commitment MARK.json --out MARKED",
+        )
         if not made and not model.commitments:
             seen = Text("it carries no mark that anybody committed to", "没有任何作过承诺的标记")
-            yield say("failed", model.subject, seen, fix=mend(model, fix))
+            yield say("failed", model.subject, seen, fix=mend(model, *fix))
             continue
         checks = model.of("watermark-verification")
         lost = [one for one in checks[:1] if one.result.get("found") is False]
         if lost:
             seen = Text("the last search for its mark did not find it", "最近一次查找标记时未能找到")
-            yield say("failed", model.subject, seen, evidence=(*made, *lost), fix=mend(model, fix))
+            yield say("failed", model.subject, seen, evidence=(*made, *lost), fix=mend(model, *fix))
             continue
         seen = Text(
             f"{max(len(made), len(model.commitments))} commitment(s), {len(checks)} search(es) that found "
@@ -80,7 +84,10 @@ def traceable(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             )
             yield say("passed", model.subject, seen, evidence=issued)
         else:
-            fix = f"hauberk trace issue {where(model)} --recipient NAME --key TRACE.key --out COPY"
+            fix = (
+                f"hauberk trace issue {where(model)} --recipient NAME --key TRACE.key --register COPIES.json "
+                "--out COPY"
+            )
             seen = Text("copies are all alike: a leaked one tells nothing", "所有副本完全相同：泄露后无从追查")
             yield say("failed", model.subject, seen, fix=mend(model, fix))
 
