@@ -111,6 +111,8 @@ ROLES = {
     "release-manager": {
         "model.view", "model.pull", "model.evaluate", "model.promote", "model.revoke", "ledger.append",
     },
+    "analyst": {"data.query"},
+    "data-steward": {"data.manage", "data.query", "data.reidentify"},
     "admin": {
         "model.view", "model.pull", "model.predict", "model.push", "model.promote", "model.revoke",
         "model.evaluate", "access.manage", "access.view", "audit.read", "backup.run", "data.manage",

@@ -21,5 +21,7 @@ BUILT_IN: Mapping[str, tuple[Rule, ...]] = {
     "release-manager": _allow(
         "model.view", "model.pull", "model.evaluate", "model.promote", "model.revoke", "ledger.append"
     ),
+    "analyst": _allow("data.query"),
+    "data-steward": _allow("data.manage", "data.query", "data.reidentify"),
     "admin": _allow("*"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.assurance.finding import Subject
-from hauberk.assurance.gathering import packages, repositories
+from hauberk.assurance.gathering import budgets, packages, repositories
 from hauberk.assurance.gathering.counting import Document, about_no_model, read_folder
 from hauberk.assurance.gathering.ledgers import Ledger
 from hauberk.assurance.target import Model, Target, TargetKind
@@ -146,7 +146,7 @@ def _repository(place: str, trust: Trust, sources: Sources, at: datetime) -> Tar
         models=models,
         documents=documents,
         refused=tuple(one for one in refused if one.file.rpartition("/")[2] not in told),
-        budgets=repositories.gather_budgets(folder),
+        budgets=budgets.beside_data(folder),
         data=repositories.gather_data(folder, found),
     )
 
@@ -179,6 +179,7 @@ def _vault(place: str, trust: Trust, sources: Sources, at: datetime) -> Target:
         documents=documents,
         refused=refused,
         vault=facts,
+        budgets=budgets.of_vault(vault),
     )
 
 
@@ -198,6 +199,7 @@ def _deployment(place: str, trust: Trust, sources: Sources, at: datetime) -> Tar
         documents=behind.documents,
         refused=behind.refused,
         vault=behind.vault,
+        budgets=behind.budgets,
     )
 
 

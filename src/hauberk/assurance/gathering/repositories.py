@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hauberk.assurance.finding import Subject
-from hauberk.assurance.target import Budget, DataFile
-from hauberk.core.canonical import digest, file_digest
-from hauberk.core.errors import HauberkError
+from hauberk.assurance.target import DataFile
+from hauberk.core.canonical import file_digest
 from hauberk.core.manifest import MANIFEST
 
 _SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache", "site-packages"}
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".feather", ".arrow", ".npz", ".npy", ".xlsx")
 _ENCRYPTED = (b"age-encryption.org/v1\n", b"PARE")
-_BUDGET = ".budget"
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -51,38 +48,6 @@ def gather_data(folder: Path, packages: list[Path]) -> tuple[DataFile, ...]:
         if any(suffix in _DATA for suffix in names) or (encrypted and one.suffix != ".sealed"):
             found.append(DataFile(file=one.relative_to(folder).as_posix(), encrypted=encrypted))
     return tuple(found)
-
-
-def gather_budgets(folder: Path) -> tuple[Budget, ...]:
-    """Budgets beside data; a database of them that cannot be read is spent."""
-    found = []
-    for one in walk(folder):
-        if one.suffix == _BUDGET:
-            found += _budgets(one, one.relative_to(folder).as_posix())
-    return tuple(found)
-
-
-def _budgets(path: Path, name: str) -> list[Budget]:
-    from hauberk.privacy.queries.accounting import UNITS, epsilon_of
-    from hauberk.privacy.queries.store import BudgetStore, sqlite_url
-
-    try:
-        store = BudgetStore(sqlite_url(path))
-        found = []
-        for dataset in store.registered():
-            one, spent = store.load(dataset), store.spent(dataset)
-            units = spent.units / UNITS
-            own = one.accounting
-            epsilon = units if own.method == "pure" else epsilon_of(units, own.delta) if units else 0.0
-            subject = Subject("data", dataset, digest(one.description.to_json()))
-            evidence = () if one.evidence is None else (one.evidence,)
-            found.append(
-                Budget(subject=subject, epsilon=own.budget, delta=own.delta, spent=epsilon, evidence=evidence)
-            )
-        return found
-    except HauberkError as error:
-        subject = Subject("data", name, None)
-        return [Budget(subject=subject, epsilon=0.0, delta=0.0, spent=0.0, why=str(error))]
 
 
 def files_of(folder: Path) -> dict[str, str]:
