@@ -27,6 +27,7 @@ from hauberk.access import Access, granting, identities, key_store, open_access
 from hauberk.access.jwks import KeySet
 from hauberk.access.tokens import TokenVerifier
 from hauberk.access.trail.reading import lines
+from hauberk.core.errors import EnvironmentFailure
 from hauberk.models.package import load
 from hauberk.serving.address import Address
 from hauberk.serving.limits import Limits
@@ -213,6 +214,18 @@ def test_an_issuer_that_is_away_is_no_fault_of_the_caller(house: House, nets: tu
         status, found = ask(server, f"Bearer {token()}")
         assert (status, found["type"]) == (503, "urn:hauberk:problem:issuer-away")
         assert ask(server, f"Bearer {house.key}")[0] == 200
+
+
+def test_a_database_that_is_away_lets_nobody_in(
+    house: House, nets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_given: object) -> None:
+        raise EnvironmentFailure("the database does not answer")
+
+    with served(house, nets[0], Recogniser(house.access)) as server:
+        monkeypatch.setattr(house.access, "by_key", away)
+        status, found = ask(server, f"Bearer {house.key}")
+        assert (status, found["type"]) == (503, "urn:hauberk:problem:no-trail")
 
 
 def test_a_version_is_denied_by_any_of_its_names(house: House, nets: tuple[Path, Path]) -> None:

@@ -81,6 +81,8 @@ class VaultDoor:
             caller = self._recogniser.caller(ask, where)
         except AccessDenied as error:
             raise unknown() if error.exit_code == 1 else _no_trail() from None
+        except HauberkError:  # the database is away
+            raise _no_trail() from None
         try:
             self._access.require(caller, question, where)
         except AccessDenied as error:

@@ -11,7 +11,9 @@ from hauberk.access import Caller, Circumstances, Question, open_access
 from hauberk.access.granting import grant
 from hauberk.access.identities import add
 from hauberk.serving.console.history import EVERY_S, KEPT_S, History
-from hauberk.serving.console.traffic import callers_of, latency_chart, rate_chart, served, traffic
+from hauberk.serving.console.kept import served
+from hauberk.serving.console.traffic import callers_of, traffic
+from hauberk.serving.console.traffic_charts import latency_chart, rate_chart
 from hauberk.serving.guard import tables
 from hauberk.serving.guard.guard import Verdict
 from hauberk.serving.guard.lifting import Held, held, lift

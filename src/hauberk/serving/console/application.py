@@ -124,14 +124,14 @@ class Console:
         if path == "/sign-out" and form is not None:
             self._inside.sessions.end(token)
             return arriving.left(self._inside)
-        page, asked = self._find(request)
-        if page is None:
-            return self._told(request, 404, "missing")
         quiet = bool(renews) and live.holds(
             renews, self._key, session.id, request.url.path, self._inside.vault.now_ms() // 1000
         )
         words = Words(self._lang(request))
         viewer = Viewer(self._inside, Caller(session.identity, session.how), session, words, where, quiet)
+        page, asked = self._find(request)
+        if page is None:
+            return self._told(request, 404, "missing", viewer)
         return self._page(request, viewer, page, asked, form)
 
     def _find(self, request: Request) -> tuple[Page | None, Asked]:

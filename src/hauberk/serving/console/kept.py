@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hauberk.serving.console.backups import RECORDS, Backups
 from hauberk.serving.console.history import History
 from hauberk.serving.console.shelf import Shelf
-from hauberk.serving.console.traffic import served
+from hauberk.serving.figures import Sample
 from hauberk.serving.metrics import Metrics
 from hauberk.serving.rack import Rack
 from hauberk.vault.backup.restic import Repository
@@ -41,3 +41,15 @@ class Kept:
         }
         told = served(self.history.newest)
         return {name: max(own.get(name, 0), told.get(name, 0)) for name in own.keys() | told.keys()}
+
+
+def served(sample: Sample | None) -> dict[tuple[str, str], int]:
+    """How many processes serve a version, by name and version."""
+    if sample is None:
+        return {}
+    found = {}
+    for key, value in sample.values.get("hauberk_model_served", {}).items():
+        labels = dict(key)
+        if value > 0:
+            found[labels["model"], labels["version"]] = int(value)
+    return found

@@ -6,21 +6,21 @@ that serve this vault; alerts and verdicts from the guard's tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import case, func, select
 
 from hauberk.access import schema
 from hauberk.core.database import Database
-from hauberk.reports.charts import LineChart, Point, Series
 from hauberk.serving.console.drawing import Drawn, drawn
-from hauberk.serving.console.history import EVERY_S, KEPT_S, History
+from hauberk.serving.console.history import History
 from hauberk.serving.console.history import Point as Look
 from hauberk.serving.console.moments import milliseconds
 from hauberk.serving.console.pages import Act, Asked, Concern, Done, Form, Page
+from hauberk.serving.console.traffic_charts import latency_chart, rate_chart
 from hauberk.serving.console.viewer import Viewer
-from hauberk.serving.figures import Figures, Sample
+from hauberk.serving.figures import Figures
 from hauberk.serving.guard.alert_table import KeptAlert, recent
 from hauberk.serving.guard.lifting import Held, held, lift
 from hauberk.serving.watch import NoWatch
@@ -76,6 +76,29 @@ class TrafficView:
         return self.looks[-1] if self.looks else None
 
 
+@dataclass(frozen=True)
+class AlertRow:
+    """An alert; ``at_ms`` is when."""
+
+    kept: KeptAlert
+    at_ms: int | None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the page shows.
+
+    Args:
+        lifts: whether the viewer may let somebody go.
+    """
+
+    now: TrafficView
+    rates: Drawn
+    latency: Drawn
+    alerts: tuple[AlertRow, ...]
+    lifts: bool
+
+
 def traffic(database: Database, history: History, now_ms: int, *, guarded: bool) -> TrafficView:
     """Everything that the page shows."""
     verdicts = held(database, now=now_ms / 1000)
@@ -116,94 +139,6 @@ def callers_of(
         CallerRow(one.who, one.asked, int(one.refused), one.last_ms, verdicts.get(one.who)) for one in rows
     ]
     return tuple(found), since_ms
-
-
-def served(sample: Sample | None) -> dict[tuple[str, str], int]:
-    """How many processes serve a version, by name and version."""
-    if sample is None:
-        return {}
-    found = {}
-    for key, value in sample.values.get("hauberk_model_served", {}).items():
-        labels = dict(key)
-        if value > 0:
-            found[labels["model"], labels["version"]] = int(value)
-    return found
-
-
-def rate_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
-    """Requests a second over the last quarter of an hour."""
-    lines: list[tuple[str, int, Callable[[Look], float]]] = [
-        ("answered", 1, lambda one: one.answered),
-        ("refused", 4, lambda one: one.refused),
-    ]
-    if any(one.failed for one in looks):
-        lines.append(("failed", 0, lambda one: one.failed))
-    series = [Series(words(f"traffic.{name}"), style, _points(looks, value)) for name, style, value in lines]
-    return _chart("traffic.rates", series, words)
-
-
-def latency_chart(looks: Sequence[Look], words: Callable[[str], str]) -> LineChart:
-    """Milliseconds from headers to answer of predictions: the middle one, and the one in a hundred."""
-    series = [
-        Series("p50", 1, _points(looks, lambda one: _milliseconds(one.figures.p50_s))),
-        Series("p99", 3, _points(looks, lambda one: _milliseconds(one.figures.p99_s)), dash=1),
-    ]
-    return _chart("traffic.latency", series, words)
-
-
-def _chart(title: str, series: Sequence[Series], words: Callable[[str], str]) -> LineChart:
-    return LineChart(
-        title=words(title),
-        x_label=words("traffic.minutes"),
-        y_label="",  # the title says it
-        series=series,
-        x_text=lambda value: f"{value:g}".replace("-", "−"),
-        legend=True,
-    )
-
-
-def _points(looks: Sequence[Look], value: Callable[[Look], float | None]) -> list[Point]:
-    """By minutes before the newest look; the whole quarter of an hour is on the axis from the beginning, and
-    where the server was not looked at is a gap."""
-    if not looks:
-        return []
-    newest = looks[-1].at_s
-    found: list[Point] = [(-KEPT_S / 60, None)]
-    before = newest - KEPT_S
-    for one in looks:
-        minutes = (one.at_s - newest) / 60
-        if one.at_s - before > 3 * EVERY_S:
-            found.append((minutes, None))
-        found.append((minutes, value(one)))
-        before = one.at_s
-    return found
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else 1000 * seconds
-
-
-@dataclass(frozen=True)
-class AlertRow:
-    """An alert; ``at_ms`` is when."""
-
-    kept: KeptAlert
-    at_ms: int | None
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What the page shows.
-
-    Args:
-        lifts: whether the viewer may let somebody go.
-    """
-
-    now: TrafficView
-    rates: Drawn
-    latency: Drawn
-    alerts: tuple[AlertRow, ...]
-    lifts: bool
 
 
 def _view(viewer: Viewer, _asked: Asked) -> Traffic:
