@@ -92,7 +92,7 @@ def test_readme_python_runs(name: str, tmp_path: Path, plain_package: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", [*READMES, *sorted(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))]
+    "name", [*READMES, *sorted(str(one.relative_to(ROOT)) for one in (ROOT / "docs").rglob("*.md"))]
 )
 def test_commands_in_documents_exist(name: str) -> None:
     """Every `hauberk …` line parses: its verb and its options exist."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+from test_serve_command import command
 from transcripts import Call
 
 from hauberk.assurance.catalogue import CATALOGUE
@@ -182,13 +183,13 @@ def test_every_fix_is_a_command_that_exists() -> None:
     assert len(found) > 15
     for line in found:
         words = re.sub(r"\{[^{}]*\}", "X", line).split()[1:]
-        command: Any = group
+        verb: Any = group
         context = click.Context(group)
-        while isinstance(command, click.Group):
-            command = command.get_command(context, words.pop(0))
-            assert command is not None, line
-        known = {name for one in command.params for name in one.opts}
-        asked = {one.opts[0] for one in command.params if isinstance(one, click.Option) and one.required}
+        while isinstance(verb, click.Group):
+            verb = verb.get_command(context, words.pop(0))
+            assert verb is not None, line
+        known = {name for one in verb.params for name in one.opts}
+        asked = {one.opts[0] for one in verb.params if isinstance(one, click.Option) and one.required}
         given = {word.strip(",") for word in words}
         assert asked <= given | {"--data"}, line  # which data stands in a variable of some
         for word in words:
@@ -204,3 +205,35 @@ def test_the_page_is_written_from_the_rules_of_today(monkeypatch: pytest.MonkeyP
     page = (root / "docs" / "audit.md").read_text("utf-8")
     assert audit_rules.table() in page, "stale: python benchmarks/audit_rules.py"
     assert all(f"`{rule.id}`" in page for rule in CATALOGUE)
+
+
+@pytest.mark.slow
+def test_a_real_server_over_a_vault(hauberk_command: Call, package: Path, policy: Path, tmp_path: Path) -> None:
+    """Guard, limits and TLS of the server itself, asked by an auditor with a key."""
+    house, owner = tmp_path / "house", ("--vault", tmp_path / "house", "--as", "owner")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", tmp_path / "key", "-out", tmp_path / "crt", "-days", "60", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (tmp_path / "key").chmod(0o600)
+    hauberk_command("vault", "init", "--vault", house)
+    hauberk_command("vault", "push", package, "digits", *owner)
+    hauberk_command("vault", "promote", "digits@1", "--to", "production", *owner)
+    hauberk_command("access", "user", "add", "ann", *owner)
+    for role in ("auditor", "predictor"):
+        hauberk_command("access", "grant", role, "--to", "ann", *owner)
+    hauberk_command("access", "key", "new", "ann", "--expires", "30d", "--out", tmp_path / "ann.key", *owner)
+    tls = ("--tls", tmp_path / "crt", tmp_path / "key")
+    with command(tmp_path, *owner, "--models", "digits", *tls) as (_process, url):
+        call = ("audit", url, "--ca", tmp_path / "crt", "--profile", "standard", "--all")
+        said = hauberk_command(*call, "--api-key-file", tmp_path / "ann.key")
+        assert said.code == 0, said.out + said.err
+        for rule in ("reachable", "tls", "callers", "guard", "limits", "alerts"):
+            assert f"passed         serving.{rule}" in said.out
+        stranger = hauberk_command(*call)
+        assert stranger.code == 1
+        assert "UNKNOWN medium  serving.guard" in stranger.out
+        behind = hauberk_command(*call, "--api-key-file", tmp_path / "ann.key", "--vault", house)
+        assert "digits@1" in behind.out

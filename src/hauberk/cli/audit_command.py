@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from hauberk.cli import callers, common
 if TYPE_CHECKING:
     from hauberk.assurance import Policy, Verdict
     from hauberk.assurance.gathering.gather import Sources
+    from hauberk.assurance.gathering.telling import Told
     from hauberk.vault import Vault
 
 _PATH = click.Path(path_type=Path)
@@ -98,6 +100,7 @@ def command(
     from hauberk.assurance.auditing import audit
     from hauberk.assurance.formats.text import to_text
     from hauberk.assurance.gathering.gather import Sources, kind_of
+    from hauberk.assurance.gathering.telling import tell
     from hauberk.core.errors import ConfigError
 
     chosen = _chosen(formats)
@@ -117,7 +120,12 @@ def command(
         if run_missing:
             _measure(target, policy, sources, data or "", samples, seed, device)
         verdict = audit(target, policy, sources, waivers=waivers)
-    for place in _write(verdict, chosen, out, lang, target=target, evidence=evidence, earlier=earlier):
+        told = tell(target, sources, lang, policy.trust.logs) if "html" in chosen else None
+    again = _again(
+        target, policy=policies, profile=profile, evidence=evidence, ledger=ledger, waiver=waivers, osv=osv,
+        vault=vault_folder, against=against, format=formats, lang=lang,
+    )  # fmt: skip
+    for place in _write(verdict, chosen, out, lang, told=told, earlier=earlier, again=again):
         common.say(f"written: {place}")
     if as_json:
         common.print_json(verdict.to_evidence().to_json())
@@ -165,6 +173,15 @@ def _measure(
         common.say(f"measured: {one.place}: {document.kind}, {place}")
 
 
+def _again(target: str, **options: Any) -> str:
+    """The line that asks the same again; who asks is not said."""
+    words = ["hauberk", "audit", target]
+    for name, value in options.items():
+        for one in value if isinstance(value, tuple) else () if value is None else (value,):
+            words += [f"--{name}", str(one)]
+    return shlex.join(words)
+
+
 def _earlier(path: Path) -> Verdict:
     from hauberk.assurance.verdict import Verdict
     from hauberk.core.evidence import Evidence
@@ -178,9 +195,9 @@ def _write(
     out: Path,
     lang: Any,
     *,
-    target: str,
-    evidence: Path | None,
+    told: Told | None,
     earlier: Verdict | None,
+    again: str,
 ) -> Iterator[Path]:
     from hauberk.assurance.formats.html import to_html
     from hauberk.assurance.formats.junit import to_junit
@@ -195,5 +212,5 @@ def _write(
         elif name == "junit":
             text = to_junit(verdict, lang)
         else:
-            text = to_html(verdict, lang, place=target, evidence=evidence, earlier=earlier).encode()
+            text = to_html(verdict, lang, told=told, earlier=earlier, command=again).encode()
         yield write_atomic(out / _FILES[name], text)

@@ -154,6 +154,8 @@ def _attack(one: Fields, name: str) -> AttackRow:
 
 
 def _gallery(result: Fields) -> tuple[Sample, ...]:
+    if result.absent("gallery"):  # pictures are for looking at; figures stand without them
+        return ()
     return tuple(_sample(one) for one in result.sections("gallery")[:MOST_PICTURES])
 
 

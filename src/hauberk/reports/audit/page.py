@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from hauberk.core.errors import DataError
 from hauberk.core.evidence import Evidence
 from hauberk.reports import figures
 from hauberk.reports.audit.comparing import Comparison, compare
@@ -38,6 +39,7 @@ def render_audit(
     Args:
         verdict: a document of the kind ``audit``.
         evidence: the documents it rests on, as far as they are at hand; pictures and the chain come from them.
+            One that does not fit its schema is left out, as if it were not at hand.
         lang: ``en`` or ``zh``.
         against: another verdict: of the last release, or of another model.
         events: what ledger and vault tell besides.
@@ -48,7 +50,7 @@ def render_audit(
 
     Raises:
         UnknownName: no such language.
-        DataError: a document that does not fit its specification.
+        DataError: a verdict that does not fit its specification.
         IntegrityError: a verdict whose answer is not what its findings give.
 
     Limits:
@@ -58,7 +60,7 @@ def render_audit(
     words = Words(lang)
     read = read_verdict(verdict, lang)
     other = None if against is None else compare(read, read_verdict(against, lang))
-    documents = related(evidence, read)
+    documents = [one for one in related(evidence, read) if _fits(one)]
     page = AuditPage(read, documents, words, other, events)
     template = environment().get_template("audit.html.jinja")
     return template.render(
@@ -70,6 +72,15 @@ def render_audit(
         command=visible(command) if command else None,
         css=Markup(figures.style_sheet("colours.css", "chart.css", "report.css", "audit.css")),  # noqa: S704
     )
+
+
+def _fits(document: Evidence) -> bool:
+    """Whether a document can be shown; the answer stands without one that cannot."""
+    try:
+        summarize([document])
+    except DataError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
