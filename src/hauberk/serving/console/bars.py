@@ -70,5 +70,6 @@ def _drawn(rows: Sequence[tuple[int, int, int]], width: int, height: int, kind: 
         if hour % every == 0:
             pieces.append(f'<text class="middle" x="{x + step / 2:.1f}" y="{height - 6}">{hour:02}:00</text>')
     return Markup(  # noqa: S704 numbers alone
-        f'<svg class="chart bars {kind}" viewBox="0 0 {width} {height}" aria-hidden="true">{"".join(pieces)}</svg>'
+        f'<svg class="chart bars {kind}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'{"".join(pieces)}</svg>'
     )

@@ -12,9 +12,7 @@ def drawn(text: str) -> Markup:
     import segno
 
     rows = list(segno.make_qr(text, error="m").matrix_iter(border=_BORDER))
-    dark = "".join(
-        f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module
-    )
+    dark = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
     size = len(rows)
     return Markup(  # noqa: S704 numbers alone
         f'<svg class="qr" viewBox="0 0 {size} {size}" aria-hidden="true" shape-rendering="crispEdges">'
