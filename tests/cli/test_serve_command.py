@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import http.client
 import ipaddress
 import json
 import os
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from transcripts import Call
 
-WAIT_S = 60.0
+WAIT_S = 180.0  # a process that starts loads torch, perhaps on a busy machine
 SERVE = (sys.executable, "-m", "hauberk", "serve", "--port", "0")
 
 
@@ -70,7 +71,7 @@ def eventually(true: Callable[[], bool]) -> None:
 def reachable(url: str) -> bool:
     try:
         get(f"{url}/v2/health/live")
-    except urllib.error.URLError:
+    except (OSError, http.client.HTTPException):  # refused, or cut off in the middle
         return False
     return True
 
