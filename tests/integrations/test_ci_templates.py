@@ -142,6 +142,7 @@ def gitlab(place: Path, **given: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_gitlab_job(place: Path, plain_package: Path) -> None:
     said = gitlab(place, HAUBERK_TARGET=str(plain_package))
     assert said.returncode == 1, said.stdout + said.stderr

@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer | 
 def mlflow(server: MLflowServer | str, absent: Any) -> Iterator[Any]:
     """The client, talking to the server."""
     if isinstance(server, str):
-        absent(f"MLflow's server ({server})", "pip install 'hauberk[mlflow]' flask flask-cors graphene")
+        absent(f"MLflow's server ({server})", "pip install 'hauberk[mlflow]' flask flask-cors")
         raise AssertionError
     from hauberk.integrations.mlflow.loading import loaded
 

@@ -11,6 +11,8 @@ from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 import hauberk
 from hauberk.attacks import FGSM
 from hauberk.core.display import Card, facts_of, render, tables_of
@@ -142,6 +144,7 @@ nbformat.write(book, sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_jupyter_shows_it(plain_package: Path, tmp_path: Path, absent: Callable[[str, str], None]) -> None:
     """A notebook, run by Jupyter's own client and kernel."""
     for part in ("nbclient", "ipykernel"):
