@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from servers import Server, served
+from model_servers import Server, served
 
 import hauberk
 from hauberk.models import Classifier

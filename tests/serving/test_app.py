@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from servers import Server, question
+from model_servers import Server, question
 
 import hauberk
 from hauberk.serving.openapi import document

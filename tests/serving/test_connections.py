@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import Server, question, received, served
+from model_servers import Server, question, received, served
 
 IMAGES = np.full((1, 1, 4, 4), 0.5, np.float32)
 BODY = question(IMAGES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import Server, question, served
+from model_servers import Server, question, served
 
 from hauberk.core.errors import ConfigError
 from hauberk.serving.cors import Cors

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from model_servers import Server
 from prometheus_client.parser import text_string_to_metric_families
-from servers import Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from servers import Server
+from model_servers import Server
 
 CHECKS = (
     "not_a_server_error",

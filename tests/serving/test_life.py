@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from servers import Server, question, served
+from model_servers import Server, question, served
 
 from hauberk.core.errors import (
     ConfigError,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from servers import Server, question, served
+from model_servers import Server, question, served
 
 import hauberk
 from hauberk.core.errors import DataError, EnvironmentFailure, IntegrityError

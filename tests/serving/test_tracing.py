@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import question, served
+from model_servers import question, served
 
 IMAGES = np.full((1, 1, 4, 4), 0.5, np.float32)
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from servers import Server, question, running
+from model_servers import Server, question, running
 
 from hauberk.access import Access, granting, identities, key_store, open_access
 from hauberk.access.jwks import KeySet

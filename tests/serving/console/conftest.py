@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import Server, running
+from model_servers import Server, running
 
 from hauberk.access import Access, open_access
 from hauberk.access.granting import grant

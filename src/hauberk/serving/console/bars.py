@@ -71,5 +71,5 @@ def _drawn(rows: Sequence[tuple[int, int, int]], width: int, height: int, kind: 
             pieces.append(f'<text class="middle" x="{x + step / 2:.1f}" y="{height - 6}">{hour:02}:00</text>')
     return Markup(  # noqa: S704 numbers alone
         f'<svg class="chart bars {kind}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'{"".join(pieces)}</svg>'
+        f"{''.join(pieces)}</svg>"
     )
