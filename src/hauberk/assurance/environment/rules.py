@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hauberk.assurance.environment import checks
-from hauberk.assurance.names import ACCESS, SUPPLY, TAMPERING
+from hauberk.assurance.names import ACCESS, MACHINE, SUPPLY, TAMPERING
 from hauberk.assurance.rule import Parameter, Rule
 from hauberk.assurance.text import Text
 
@@ -90,7 +90,7 @@ RULES = (
             "由一个程序进入其他程序，或取得内存中的密钥",
         ),
         severity="medium",
-        names=SUPPLY,
+        names=MACHINE,
         check=checks.hardened,
         since="standard",
     ),

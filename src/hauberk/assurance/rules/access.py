@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hauberk.assurance.names import ACCESS, EVIDENCE
+from hauberk.assurance.names import ACCESS, TRAIL
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import held, percent, quoted, say
 from hauberk.assurance.target import ApiKey, Identity, Target
@@ -252,7 +252,7 @@ RULES = (
         ),
         gain=Text("removes the lines that tell what he did", "抹去记录其所作所为的行"),
         severity="critical",
-        names=EVIDENCE,
+        names=TRAIL,
         check=trail,
     ),
     Rule(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hauberk.assurance.finding import Severity
-from hauberk.assurance.names import EVIDENCE, POISONING, SUPPLY, TAMPERING
+from hauberk.assurance.names import EVIDENCE, POISONING, TAMPERING, UNSAFE
 from hauberk.assurance.rule import Observation, Rule
 from hauberk.assurance.rules.saying import believable, data_of, held, mend, quoted, say, where
 from hauberk.assurance.target import Model, Refused, Target
@@ -275,7 +275,7 @@ RULES = (
             "在加载模型时以你的权限执行任意代码",
         ),
         severity="high",
-        names=SUPPLY,
+        names=UNSAFE,
         check=scan,
     ),
     Rule(

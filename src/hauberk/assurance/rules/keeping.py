@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hauberk.assurance.names import OPERATIONS, PERSONAL
+from hauberk.assurance.names import OPERATIONS, PERSONAL, STORED
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import age_days, held, percent, quoted, say
 from hauberk.assurance.target import Target
@@ -136,7 +136,7 @@ RULES = (
         ),
         gain=Text("takes the data from a disk, a backup or a laptop", "从磁盘、备份或笔记本电脑取走数据"),
         severity="medium",
-        names=PERSONAL,
+        names=STORED,
         check=encrypted,
         parameters=(
             Parameter(

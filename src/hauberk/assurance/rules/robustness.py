@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hauberk.assurance.names import EVASION, EVIDENCE, FAULTS
+from hauberk.assurance.names import ACCURACY, EVASION, EVIDENCE, FAULTS
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import (
     age_days,
@@ -364,7 +364,7 @@ RULES = (
         ),
         gain=Text("needs no attack: the model errs by itself", "无需攻击：模型自己就会出错"),
         severity="medium",
-        names=FAULTS,
+        names=ACCURACY,
         check=clean,
         parameters=(_least(0.5, 0.75, 0.85, Text("least accuracy", "最低正确率")), _SAMPLES),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hauberk.assurance.names import SERVING, THEFT
+from hauberk.assurance.names import CHANNEL, EXTRACTION, OVERLOAD
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import held, say
 from hauberk.assurance.target import ServingFacts, Target
@@ -139,7 +139,7 @@ RULES = (
         ),
         gain=Text("waits until nobody can look", "等到无人能查看的时候下手"),
         severity="high",
-        names=SERVING,
+        names=OVERLOAD,
         check=reachable,
     ),
     Rule(
@@ -154,7 +154,7 @@ RULES = (
         ),
         gain=_LISTEN,
         severity="high",
-        names=SERVING,
+        names=CHANNEL,
         check=tls,
         parameters=(
             Parameter(
@@ -191,7 +191,7 @@ RULES = (
             "asks as often as he likes, and copies the model by its answers", "任意提问，并通过回答复制模型"
         ),
         severity="high",
-        names=THEFT,
+        names=EXTRACTION,
         check=known_callers,
         since="standard",
     ),
@@ -209,7 +209,7 @@ RULES = (
             "以成千上万次提问窃取或欺骗模型而不被察觉",
         ),
         severity="medium",
-        names=THEFT,
+        names=EXTRACTION,
         check=guard,
         since="standard",
     ),
@@ -222,7 +222,7 @@ RULES = (
         ),
         gain=Text("stops the service with a few requests", "用几个请求即可使服务中断"),
         severity="medium",
-        names=SERVING,
+        names=OVERLOAD,
         check=limits,
     ),
     Rule(
@@ -236,7 +236,7 @@ RULES = (
         ),
         gain=Text("goes on with what was noticed and left alone", "继续进行已被察觉却无人理会的攻击"),
         severity="high",
-        names=THEFT,
+        names=EXTRACTION,
         check=alerts,
         parameters=(
             Parameter(
