@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hauberk.access.granting import grant
 from hauberk.assurance.auditing import audit
 from hauberk.assurance.finding import Finding
 from hauberk.assurance.gathering.gather import Sources, fingerprint, gather
+from hauberk.assurance.gathering.releases import last_release
 from hauberk.assurance.policy import load_policy
 from hauberk.assurance.target import Target
 from hauberk.assurance.trust import Trust
@@ -239,3 +241,43 @@ def test_looking_is_no_change_and_a_new_version_meanwhile_is(
     push(vault, second.path, "net")
     after = fingerprint(vault.folder, sources)
     assert {name for name in after if after[name] != before[name]} == {"versions"}
+
+
+def test_the_last_release_is_what_production_named_before(tmp_path: Path, clock: Clock) -> None:
+    """Of several verdicts, the last one from before the move that names that very version of this vault."""
+    kept = tmp_path / "vault" / "evidence"
+    with create_vault(tmp_path / "vault", clock=clock) as vault:
+        for number in (1, 2):
+            push(vault, make(tmp_path / str(number) / "net", seed=number).path, "net")
+        sources = Sources(environment=False, vault=vault)
+
+        def audited(days: int) -> Evidence:
+            clock.at = TODAY + timedelta(days=days)
+            found = audit(vault.folder, load_policy(profile="low"), sources, clock=clock).to_evidence()
+            found.save(kept, f"audit-{days}")
+            return found
+
+        def last() -> str | None:
+            found = last_release(vault, look(vault, clock.at))
+            return None if found is None else found.created
+
+        promote(vault, "net@1", "production")
+        first, second = audited(1), audited(2)
+        assert last() is None  # production has named nothing else
+        clock.at = TODAY + timedelta(days=3)
+        promote(vault, "net@2", "production")
+        assert last() == second.created
+        audited(4)
+        assert last() == second.created  # of the present release
+        others = [
+            replace(second, subject={**second.subject, "name": "other"}),
+            replace(second, result={**second.result, "models": [
+                {**second.result["models"][0], "digest": "sha256:" + "0" * 64}
+            ]}),
+        ]  # fmt: skip
+        (kept / "audit-2.json").unlink()
+        for place, other in enumerate(others):
+            other.save(kept, f"other-{place}")
+        assert last() == first.created
+        (kept / "audit-1.json").unlink()
+        assert last() is None

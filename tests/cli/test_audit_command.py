@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from test_serve_command import command
 from transcripts import Call
 
@@ -65,6 +67,36 @@ def test_a_model_s_way_to_a_yes(hauberk_command: Call, package: Path, policy: Pa
     assert code == 0
     assert "a demonstration only" in text
     assert "通过：net 符合策略“Ours”" in text
+
+
+def test_an_inventory_beside_the_verdict(
+    hauberk_command: Call, package: Path, policy: Path, tmp_path: Path
+) -> None:
+    """Of the model that was judged; none of a package that cannot be believed, and none of other targets."""
+    out, bom = tmp_path / "out", tmp_path / "out" / "bom.json"
+    call = ("audit", package, "--policy", policy, "--format", "json", "--out", out, "--bom", bom)
+    said = hauberk_command(*call)
+    assert said.code == 1
+    assert f"written: {bom}" in said.err
+    verdict, document = json.loads((out / "audit.json").read_text()), json.loads(bom.read_text("utf-8"))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bom.read_text("utf-8")) is None
+    (model,) = verdict["result"]["models"]
+    component = document["metadata"]["component"]
+    assert component["bom-ref"] == f"model:{model['digest']}"
+    assert document["metadata"]["timestamp"][:19] == verdict["created"][:19]
+    assert hauberk_command("bom", package, "--out", tmp_path / "alone.json").code == 0
+    alone = json.loads((tmp_path / "alone.json").read_text("utf-8"))
+    assert alone["components"] == document["components"]
+    assert alone["metadata"]["component"] == component
+    bom.unlink()
+    weights = package / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    said = hauberk_command(*call)
+    assert (said.code, bom.exists()) == (1, False)
+    assert "no inventory: " in said.err
+    said = hauberk_command("audit", tmp_path, "--bom", bom)
+    assert (said.code, bom.exists()) == (2, False)
+    assert "--bom belongs to a package, and TARGET is a repository" in said.err
 
 
 def test_files_and_json(hauberk_command: Call, package: Path, policy: Path, tmp_path: Path) -> None:

@@ -48,6 +48,18 @@ def audit(
 
     Cost: every file of the target is read three times: before, for its facts, and after.
     """
+    return examine(place, policy, sources, waivers=waivers, clock=clock)[0]
+
+
+def examine(
+    place: str | Path,
+    policy: Policy,
+    sources: Sources | None = None,
+    *,
+    waivers: Sequence[str | Path] = (),
+    clock: Clock = now,
+) -> tuple[Verdict, Target]:
+    """As ``audit``, with the facts that were judged, for whoever says more of the very same target."""
     started, given = time.monotonic(), sources or Sources()
     at = clock()
     excuses = read_waivers(
@@ -56,11 +68,12 @@ def audit(
     before = fingerprint(place, given)
     target = gather(place, policy.trust, given, at=at)
     verdict = judge(target, policy, excuses)
-    return replace(
+    verdict = replace(
         verdict,
         changed=differing(before, fingerprint(place, given)),
         duration_s=round(time.monotonic() - started, 3),
     )
+    return verdict, target
 
 
 def judge(target: Target, policy: Policy, waivers: Iterable[Given] = ()) -> Verdict:

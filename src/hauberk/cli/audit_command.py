@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hauberk.assurance import Policy, Verdict
     from hauberk.assurance.gathering.gather import Sources
     from hauberk.assurance.gathering.telling import Told
+    from hauberk.assurance.target import Target
     from hauberk.vault import Vault
 
 _PATH = click.Path(path_type=Path)
@@ -34,6 +35,8 @@ _FAILED = 1
               help="Files to write: html,json,sarif,junit, or some of them.")  # fmt: skip
 @click.option("--out", type=_PATH, default=Path("audit"), show_default=True, metavar="DIR",
               help="The folder for them.")  # fmt: skip
+@click.option("--bom", type=_PATH, default=None, metavar="FILE",
+              help="Of a package: also write its inventory, a CycloneDX ML-BOM.")  # fmt: skip
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="English or Chinese."
 )
@@ -70,6 +73,7 @@ def command(
     profile: Any,
     formats: str | None,
     out: Path,
+    bom: Path | None,
     lang: Any,
     everything: bool,
     evidence: Path | None,
@@ -97,7 +101,7 @@ def command(
     does a target that changes meanwhile. Exit code 0: it meets the policy; 1: it does not.
     """
     from hauberk.assurance import load_policy
-    from hauberk.assurance.auditing import audit
+    from hauberk.assurance.auditing import examine
     from hauberk.assurance.formats.text import to_text
     from hauberk.assurance.gathering.gather import Sources, kind_of
     from hauberk.assurance.gathering.telling import tell
@@ -109,6 +113,8 @@ def command(
     kind = kind_of(target)
     if kind != "deployment" and (vault_folder or ca or cert):
         raise ConfigError("--vault, --ca and --cert belong to a server: TARGET is its address")
+    if bom is not None:
+        _may_list(kind)
     policy = load_policy(policies, profile=profile)
     earlier = None if against is None else _earlier(against)
     with _vault(Path(target) if kind == "vault" else vault_folder, as_name, api_key_file) as vault:
@@ -119,20 +125,48 @@ def command(
         )  # fmt: skip
         if run_missing:
             _measure(target, policy, sources, data or "", samples, seed, device)
-        verdict = audit(target, policy, sources, waivers=waivers)
+        verdict, facts = examine(target, policy, sources, waivers=waivers)
         told = tell(target, sources, lang, policy.trust.logs) if "html" in chosen else None
+        if kind == "vault" and vault is not None and earlier is None and told is not None:
+            earlier = _last_release(vault, facts)
     again = _again(
         target, policy=policies, profile=profile, evidence=evidence, ledger=ledger, waiver=waivers, osv=osv,
         vault=vault_folder, against=against, format=formats, lang=lang,
     )  # fmt: skip
     for place in _write(verdict, chosen, out, lang, told=told, earlier=earlier, again=again):
         common.say(f"written: {place}")
+    if bom is not None:
+        _inventory(facts, verdict, bom)
     if as_json:
         common.print_json(verdict.to_evidence().to_json())
     else:
         click.echo(to_text(verdict, lang, everything=everything), nl=False)
     if not verdict.passed:
         click.get_current_context().exit(_FAILED)
+
+
+def _may_list(kind: str) -> None:
+    from hauberk.assurance.inventory import ready
+    from hauberk.core.errors import ConfigError
+
+    if kind != "package":
+        raise ConfigError(
+            f"--bom belongs to a package, and TARGET is a {kind}",
+            hint="hauberk bom PACKAGE --out FILE lists one",
+        )
+    ready()
+
+
+def _inventory(facts: Target, verdict: Verdict, path: Path) -> None:
+    """From the very facts that were judged; a package that cannot be believed has none."""
+    from hauberk.assurance.inventory import make_bom, needed
+    from hauberk.core.files import write_atomic
+
+    (model,) = facts.models
+    if model.broken or verdict.changed:
+        common.say(f"no inventory: {model.broken or 'the package changed while it was looked at'}")
+        return
+    common.say(f"written: {write_atomic(path, make_bom(model, needed(), at=facts.at).encode())}")
 
 
 def _chosen(formats: str | None) -> list[str]:
@@ -187,6 +221,15 @@ def _earlier(path: Path) -> Verdict:
     from hauberk.core.evidence import Evidence
 
     return Verdict.from_evidence(Evidence.load(path), where=str(path))
+
+
+def _last_release(vault: Vault, facts: Target) -> Verdict | None:
+    from hauberk.assurance.gathering.releases import last_release
+
+    found = last_release(vault, facts)
+    if found is not None:
+        common.say(f"compared with the last release, audited {found.created}")
+    return found
 
 
 def _write(

@@ -5,7 +5,7 @@ card        the model card: architecture, data, figures from evidence
 bom         the document, checked against CycloneDX's schema before it is handed out
 """
 
-from hauberk.assurance.inventory.bom import SPECIFICATIONS, Specification, make_bom
+from hauberk.assurance.inventory.bom import SPECIFICATIONS, Specification, make_bom, ready
 from hauberk.assurance.inventory.libraries import Library, locked, needed
 
-__all__ = ["SPECIFICATIONS", "Library", "Specification", "locked", "make_bom", "needed"]
+__all__ = ["SPECIFICATIONS", "Library", "Specification", "locked", "make_bom", "needed", "ready"]

@@ -70,6 +70,16 @@ def make_bom(
     return text
 
 
+def ready() -> None:
+    """Whether an inventory can be made here at all, before something long is begun.
+
+    Raises:
+        DependencyMissing: without the extra ``bom``.
+    """
+    with _extra():
+        import cyclonedx.validation.json  # noqa: F401
+
+
 def check(text: str, specification: Specification) -> None:
     """Hold a document against CycloneDX's schema, and its references against each other.
 
