@@ -382,3 +382,20 @@ def test_evidence_of_copies_is_none_of_the_original(made: Made) -> None:
     )  # fmt: skip
     one.save(made.evidence, "y")
     assert only(made, "robustness.worst-case").state == "unknown"
+
+
+def test_a_mend_leads_on_and_never_to_a_stranger_s_key(made: Made, keys: Path) -> None:
+    assert only(made, "integrity.signature").fix[0].startswith("hauberk sign")
+    sign_with = made.path.with_name("net.sig")
+    sign_with.write_text("{}")
+    assert "[trust] signers" in only(made, "integrity.signature").fix[0]  # nobody is trusted yet
+    other = Trust(signers=(KeyFile.of(keys / "theirs.pub"),))
+    (finding,) = ask(facts(made.path, trust=other), "integrity.signature")
+    assert "[trust]" not in finding.fix[0]
+
+
+def test_evidence_that_was_edited_is_named_where_it_lies(made: Made) -> None:
+    evaluation(made, name="edited")
+    place = made.path.parent / "evidence" / "edited.json"
+    place.write_text(place.read_text().replace("0.", "0.1", 1))
+    assert only(made, "integrity.evidence").fix == (f"rm {place}",)

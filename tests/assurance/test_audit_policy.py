@@ -217,3 +217,9 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         read_layer(tmp_path / "p.toml")
     with pytest.raises(DataError, match="no policy"):
         read_layer(tmp_path / "none.toml")
+
+
+def test_a_rule_that_does_not_exist_is_named_with_its_file(tmp_path: Path) -> None:
+    place = write(tmp_path / "typo.toml", "[rules.robustness.wurst-case]\nleast = 0.5\n")
+    with pytest.raises(UnknownName, match=r"typo\.toml"):
+        load_policy([place])

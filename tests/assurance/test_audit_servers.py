@@ -156,6 +156,7 @@ def test_a_certificate_that_nobody_vouches_for(encrypted: str) -> None:
     facts = gather_server(encrypted)
     assert not facts.answers
     assert "certificate" in facts.why.lower()
+    assert findings(facts)["reachable"].fix == (f"hauberk audit {encrypted} --ca CERT.pem",)
 
 
 @pytest.mark.parametrize("url", ["https://", "ftp://host", "https://user:secret@host", "http:host"])
@@ -168,5 +169,6 @@ def test_what_is_no_address(url: str) -> None:
 def test_an_authority_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("words")
     for place in (tmp_path / "ca", tmp_path / "none"):
-        with pytest.raises(DataError):
+        with pytest.raises(DataError) as caught:
             gather_server("https://localhost:1", ca=place)
+        assert str(place) in str(caught.value)

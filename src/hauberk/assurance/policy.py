@@ -92,30 +92,30 @@ def load_policy(
     Raises:
         DataError, UnknownName, ConfigError: as ``read_layer``, and for a policy that contradicts itself.
     """
-    layer = Layer()
+    layer, paths = Layer(), list(paths)
     for path in paths:
         layer = layer.merge(read_layer(path))
     if profile is not None:
         layer = layer.merge(Layer(plain={"profile": profile}))
-    return resolve(layer, rules)
+    return resolve(layer, rules, where=", ".join(str(one) for one in paths) or "the policy")
 
 
-def resolve(layer: Layer, rules: Iterable[Rule] | None = None) -> Policy:
-    """The policy that a layer makes of its profile; raises as ``load_policy``."""
+def resolve(layer: Layer, rules: Iterable[Rule] | None = None, *, where: str = "the policy") -> Policy:
+    """The policy that a layer makes of its profile; raises as ``load_policy``, with ``where`` in its words."""
     from hauberk.assurance.catalogue import CATALOGUE, contradictions
 
     known = {one.id: one for one in (CATALOGUE if rules is None else rules)}
-    check_known(layer.rules, known, what="rule", where="the policy")
+    check_known(layer.rules, known, what="rule", where=where)
     profile = layer.plain.get("profile", DEFAULT)
-    check_known([profile], PROFILES, what="profile", where="the policy")
+    check_known([profile], PROFILES, what="profile", where=where)
     settings = {
         name: setting
         for name, rule in known.items()
-        if (setting := _setting(rule, profile, layer.rules.get(name))) is not None
+        if (setting := _setting(rule, profile, layer.rules.get(name), where)) is not None
     }
     against = contradictions({name: one.values for name, one in settings.items() if one.off is None})
     if against:
-        raise ConfigError(f"the policy contradicts itself: {against[0]}")
+        raise ConfigError(f"{where} contradicts itself: {against[0]}")
     return Policy(
         name=layer.plain.get("name", f"Hauberk {profile}"),
         profile=profile,
@@ -126,7 +126,7 @@ def resolve(layer: Layer, rules: Iterable[Rule] | None = None) -> Policy:
     )
 
 
-def _setting(rule: Rule, profile: Profile, changes: Mapping[str, Any] | None) -> Setting | None:
+def _setting(rule: Rule, profile: Profile, changes: Mapping[str, Any] | None, policy: str) -> Setting | None:
     """None where neither profile nor policy asks for the rule; a rule that is changed is asked for."""
     if changes is None:
         if not rule.asked_in(profile):
@@ -134,7 +134,7 @@ def _setting(rule: Rule, profile: Profile, changes: Mapping[str, Any] | None) ->
         return Setting(rule=rule, severity=rule.severity, values=rule.defaults(profile))
     if changes.get("use") is False:
         return Setting(rule=rule, severity=rule.severity, off=str(changes["because"]))
-    where = f"the policy, [rules.{rule.id}]"
+    where = f"{policy}, [rules.{rule.id}]"
     known = {one.name: one for one in rule.parameters}
     given = {name: value for name, value in changes.items() if name not in OWN}
     check_known(given, known, what="parameter", where=where)

@@ -117,6 +117,7 @@ class Model:
         related: whole documents in which this model went in and something else came out: copies, surrogates.
         commitments: digests of commitments of watermarks that name this model or one it was made of.
         vault_version: number and aliases where it lies in a vault.
+        papers: the folder of its later evidence, as a command names it.
         broken: why the package itself cannot be believed; "" where it can.
     """
 
@@ -134,6 +135,7 @@ class Model:
     sealed: tuple[Sealing, ...] = ()
     commitments: tuple[str, ...] = ()
     vault_version: Sequence[str] = ()
+    papers: str = "evidence"
     broken: str = ""
 
     def of(self, *kinds: str) -> tuple[Evidence, ...]:

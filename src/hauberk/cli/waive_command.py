@@ -59,6 +59,8 @@ def command(
     made = make_waiver(rule, subject or _subject(verdict, rule), reason, days=days)
     if name is not None:
         write_signers(key, [generate(name)])
+    elif not key.is_file():
+        raise DataError(f"no key of a person at {key}", hint="--new-key NAME makes it, under your name")
     signers = [one for one in read_signers(key) if isinstance(one, Ed25519Signer)]
     if not signers:
         raise DataError(f"{key} holds no Ed25519 key", hint="--new-key NAME makes one")
@@ -80,6 +82,12 @@ def _subject(path: Path | None, rule: str) -> str:
     assert path is not None
     verdict = Verdict.from_evidence(Evidence.load(path), where=str(path))
     found = {one.subject.digest for one in verdict.findings if one.rule == rule and one.open}
+    if not found:
+        others = sorted({one.rule for one in verdict.findings if one.open})
+        raise DataError(
+            f"{path} has no open finding of {rule}; open: {', '.join(others) or 'none'}",
+            hint="there is nothing to waive, or the verdict is an older one",
+        )
     if len(found) != 1 or None in found:
         raise DataError(
             f"{path} has {len(found)} subjects with an open finding of {rule}", hint="--subject sha256:…"

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 _FACTS, _ROWS, _COLUMNS, _LETTERS = 40, 12, 7, 71  # a digest has 71 letters
-_NOT_SHOWN = ("gallery", "verdicts", "history")  # long, and for reports
+_NOT_SHOWN = ("gallery", "verdicts", "history", "rules")  # long, and for reports
 _STYLE = """
 .hauberk-card{border:1px solid rgba(128,128,128,.45);border-radius:6px;padding:.7em 1em;margin:.3em 0}
 .hauberk-card{max-width:60em}

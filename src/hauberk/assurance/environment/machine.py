@@ -159,7 +159,7 @@ def _user(own: Interpreter) -> Look:
     needed = Text("a user of its own, without rights", "使用无特权的专用用户")
     if own.uid:
         return Look("user", None, Text("an ordinary user", "普通用户"), needed)
-    return Look("user", "medium", Text("runs as root", "以 root 身份运行"), needed)
+    return Look("user", "medium", Text("runs as root", "以 root 身份运行"), needed, "sudo -u USER COMMAND")
 
 
 def _cores(own: Interpreter) -> Look:

@@ -59,6 +59,10 @@ def kind_of(place: str | Path) -> TargetKind:
         DataError: nothing that can be audited.
     """
     text, path = str(place), Path(place)
+    if not text.strip():  # would be the working folder, which nobody named
+        raise ConfigError(
+            "TARGET is empty", hint="a package, a vault, a repository, or http(s)://…; '.' is this folder"
+        )
     if text.startswith(("http://", "https://")):
         return "deployment"
     if (path / VAULT).is_file():

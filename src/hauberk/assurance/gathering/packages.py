@@ -7,6 +7,7 @@ and nothing else of it counts.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -85,6 +86,7 @@ def gather_model(
         sealed=sealed,
         commitments=_commitments(path, {read.model, *_ancestors(born)}),
         vault_version=tuple(versions),
+        papers=_papers(named, path, beside),
     )
     if ledger is None:
         return model
@@ -96,6 +98,12 @@ def _broken(path: Path, named: str, error: HauberkError) -> Model:
     raw = read_bytes(path / MANIFEST, what="manifest")
     subject = Subject("model", path.resolve().name, f"sha256:{hashlib.sha256(raw).hexdigest()}")
     return Model(subject=subject, place=named, broken=str(error))
+
+
+def _papers(named: str, path: Path, folder: Path) -> str:
+    """The folder of later evidence as a command names it: from where the package is named."""
+    usual = folder.resolve() == path.resolve().parent / "evidence"
+    return os.path.normpath(Path(named) / ".." / "evidence") if usual else str(folder)
 
 
 def _ancestors(born: Iterable[Evidence]) -> set[str]:

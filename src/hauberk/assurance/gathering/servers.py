@@ -169,12 +169,17 @@ def gather_server(
 
 
 def _context(ca: Path | None, certificate: tuple[Path, Path] | None) -> ssl.SSLContext:
+    files = [one for one in (ca, *(certificate or ())) if one is not None]
+    for one in files:
+        if not one.is_file():
+            raise DataError(f"no certificate or key at {one}")
     try:
         context = ssl.create_default_context(cafile=None if ca is None else str(ca))
         if certificate is not None:
             context.load_cert_chain(*map(str, certificate))
     except (OSError, ssl.SSLError) as error:
-        raise DataError(f"a certificate or key cannot be used: {error}") from error
+        named = ", ".join(str(one) for one in files) or "this machine's certificates"
+        raise DataError(f"{named} cannot be used as certificate or key: {error}") from error
     return context
 
 

@@ -40,7 +40,9 @@ def _papers(model: Model) -> Observation:
     bad = [one for one in model.refused if one.reason != "foreign"]
     others = len(model.refused) - len(bad)
     if bad:
-        fix = tuple(f"rm evidence/{quoted(one.file.rpartition('/')[2])}" for one in bad)
+        # what lies in a vault stays as it was published
+        gone = () if model.vault_version else bad
+        fix = tuple(f"rm {quoted(f'{model.papers}/' + one.file.rpartition('/')[2])}" for one in gone)
         return say("failed", model.subject, _listed(bad), fix=fix, refused=[one.file for one in bad])
     seen = Text(
         f"{len(model.evidence)} documents count; {others} of other models were left out",
@@ -63,7 +65,7 @@ _SIGNED: dict[str, Text] = {
     "unknown signer": Text(
         "nobody whom the policy trusts has signed it: {why}", "没有策略所信任者的签名：{why}"
     ),
-    "holds": Text("signed by {signer}", "由 {signer} 签名"),
+    "holds": Text("signed by {signer}", "签名者：{signer}"),
 }
 
 
@@ -73,11 +75,14 @@ def signature(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             continue
         signed = model.signed
         seen = _SIGNED[signed.state].format(why=signed.why, signer=signed.signer)
-        fix = f"hauberk sign {where(model)} --key PRIVATE.pem --out {where(model)}.sig"
+        # signing again does not help where nobody is trusted; where others are, this signer must not become so
+        nobody = signed.state == "unknown signer" and not (target.trust.signers or target.trust.authorities)
+        sign = f"hauberk sign {where(model)} --key PRIVATE.pem --out {where(model)}.sig"
+        fix = ('edit POLICY: [trust] signers = ["PUBLIC.pem"]',) if nobody else mend(model, sign)
         # a signature over other files is a sign of tampering, not of somebody who forgot
         severity: Severity | None = "critical" if signed.state == "broken" else None
         yield say(
-            held(signed.state == "holds"), model.subject, seen, fix=mend(model, fix), severity=severity,
+            held(signed.state == "holds"), model.subject, seen, fix=fix, severity=severity,
             signature=signed.digest, signed=signed.state,
         )  # fmt: skip
 
@@ -88,8 +93,11 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         documents = [one for one in model.evidence if logged.proofs.get(one.digest) is not None]
         if logged.why or (not documents and model.evidence):
             seen = Text(f"no proofs: {logged.why or 'no ledger'}", f"没有证明：{logged.why or '无账本'}")
-            fix = "hauberk audit TARGET --ledger LEDGER --policy POLICY, with [trust] logs = its key"
-            yield say("unknown", model.subject, seen, evidence=model.evidence, fix=mend(model, fix))
+            trusted = 'edit POLICY: [trust] logs = ["LEDGER/key.pub"]'
+            named = "hauberk audit TARGET --ledger LEDGER --policy POLICY"
+            # of a model in a vault the vault's own ledger is asked, which needs no naming
+            fixes = (trusted,) if model.vault_version else (trusted, named)
+            yield say("unknown", model.subject, seen, evidence=model.evidence, fix=fixes)
             continue
         fails = [one for one in documents if logged.proofs[one.digest] == "fails"]
         absent = [one for one in documents if logged.proofs[one.digest] == "not logged"]

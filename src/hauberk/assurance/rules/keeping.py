@@ -108,7 +108,8 @@ def retention(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
     )
     if not vault.keep:
         seen = Text("no schedule of backups was found for it", "未找到其备份计划")
-        yield say("unknown", vault.subject, seen, needed, fix=(fix,))
+        again = f"hauberk audit {quoted(vault.place)} --schedule units"
+        yield say("unknown", vault.subject, seen, needed, fix=(fix, again))
         return
     reach = _reach(vault.keep)
     seen = Text(f"{vault.keep}: {reach:.0f} days", f"{vault.keep}：{reach:.0f} 天")

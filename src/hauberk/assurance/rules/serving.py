@@ -7,7 +7,7 @@ from typing import Any
 
 from hauberk.assurance.names import CHANNEL, EXTRACTION, OVERLOAD
 from hauberk.assurance.rule import Observation, Parameter, Rule
-from hauberk.assurance.rules.saying import held, say
+from hauberk.assurance.rules.saying import held, quoted, say
 from hauberk.assurance.target import ServingFacts, Target
 from hauberk.assurance.text import Text
 
@@ -28,7 +28,9 @@ def reachable(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             models=list(facts.models),
         )
     else:
-        yield say("unknown", facts.subject, _SILENT.format(why=facts.why))
+        strange = "CERTIFICATE_VERIFY_FAILED" in facts.why
+        fix = (f"hauberk audit {quoted(facts.url)} --ca CERT.pem",) if strange else ()
+        yield say("unknown", facts.subject, _SILENT.format(why=facts.why), fix=fix)
 
 
 def _asked(target: Target) -> ServingFacts | None:

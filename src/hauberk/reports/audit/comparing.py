@@ -48,6 +48,11 @@ def compare(verdict: Verdict, other: Verdict) -> Comparison:
     changes, alike = [], 0
     for name, title in rules.items():
         before, after = _side(other, name), _side(verdict, name)
+        if {one.state for one in (before, after) if one is not None} <= {"not-applicable"} and None in (
+            before,
+            after,
+        ):
+            continue  # asked of one only, and about nothing there
         if before == after:
             alike += 1
         else:
