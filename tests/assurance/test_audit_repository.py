@@ -13,7 +13,8 @@ from hauberk.assurance.gathering.gather import Sources, fingerprint
 from hauberk.assurance.policy import load_policy
 from hauberk.privacy.queries.accounting import UNITS, Accounting
 from hauberk.privacy.queries.description import Description
-from hauberk.privacy.queries.store import BudgetStore, Registration, sqlite_url
+from hauberk.privacy.queries.opening import budgets_at
+from hauberk.privacy.queries.store import Registration
 
 
 @pytest.fixture
@@ -66,7 +67,6 @@ def test_environments_and_links_are_left_out(folder: Path, tmp_path: Path) -> No
 
 def budget(folder: Path, epsilon: float, spent: float) -> None:
     path = folder / "people.csv.budget"
-    store = BudgetStore(sqlite_url(path), make=True)
     description = Description.from_json(
         {"unit": "person", "most_rows": 1, "columns": [{"name": "age", "kind": "number", "low": 0, "high": 99}]}
     )
@@ -74,9 +74,10 @@ def budget(folder: Path, epsilon: float, spent: float) -> None:
         name="people.csv", description=description, accounting=Accounting("pure", epsilon),
         budget_units=int(epsilon * UNITS), delta_units=0, salt=b"0" * 16, data_seal="0" * 64, askers={},
     )  # fmt: skip
-    store.register(one)
-    if spent:
-        store.charge(one, "ann", "how many?", int(spent * UNITS), 0)
+    with budgets_at(f"sqlite:///{path}", make=True) as store:
+        store.register(one)
+        if spent:
+            store.charge(one, "ann", "how many?", int(spent * UNITS), 0)
 
 
 def test_budgets(folder: Path) -> None:

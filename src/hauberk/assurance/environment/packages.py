@@ -74,8 +74,16 @@ def installed(paths: list[str | Path] | None = None) -> list[Package]:
     )
     found: dict[str, Package] = {}
     for one in there:
-        # a broken installation has no metadata, and no name to look up
-        if one.metadata["Name"]:
-            package = named(one.metadata["Name"], one.version or "", "installed")
+        name = _name(one)
+        if name:
+            package = named(name, one.version or "", "installed")
             found.setdefault(package.name, package)
     return sorted(found.values())
+
+
+def _name(one: metadata.Distribution) -> str | None:
+    """None for a broken installation, which has no metadata; whether that is an error depends on the finder."""
+    try:
+        return one.metadata["Name"]
+    except FileNotFoundError:
+        return None
