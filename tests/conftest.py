@@ -32,7 +32,7 @@ def missing(part: str, how: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def absent() -> Callable[[str, str], None]:
     """``missing``, for tests of all folders: a folder's own conftest hides this one from imports."""
     return missing

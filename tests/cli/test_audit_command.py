@@ -118,6 +118,17 @@ def test_files_and_json(hauberk_command: Call, package: Path, policy: Path, tmp_
     assert hauberk_command("verify", out / "forged.json").code == 1
 
 
+def test_an_earlier_answer_is_not_taken_for_one_that_failed(
+    hauberk_command: Call, package: Path, policy: Path, tmp_path: Path
+) -> None:
+    call = ("--policy", policy, "--out", tmp_path / "audit", "--format", "html,json")
+    hauberk_command("audit", package, *call)
+    assert sorted(one.name for one in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json"]
+    code, _out, _err = hauberk_command("audit", tmp_path / "nothing", *call)
+    assert code in (2, 3)
+    assert list((tmp_path / "audit").iterdir()) == []
+
+
 def test_a_verdict_goes_into_a_ledger(
     hauberk_command: Call, package: Path, policy: Path, tmp_path: Path
 ) -> None:

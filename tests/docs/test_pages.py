@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pages import ROOT, Step, carried_out, masked, missing, steps, updated
-from pages import Done as Printed
+from carried_out import ROOT, Step, carried_out, masked, missing, steps, updated
+from carried_out import Done as Printed
 
 from hauberk.learn import EXERCISES
 

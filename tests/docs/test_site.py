@@ -20,12 +20,10 @@ PARTS = ("mkdocs", "material", "mkdocs_static_i18n", "mkdocstrings", "jieba")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from conftest import missing
-
+def site(tmp_path_factory: pytest.TempPathFactory, absent: Callable[[str, str], None]) -> Path:
     for part in PARTS:
         if find_spec(part) is None:
-            missing(part, "pip install 'hauberk[docs]'")
+            absent(part, "pip install 'hauberk[docs]'")
     out = tmp_path_factory.mktemp("site")
     said = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)],

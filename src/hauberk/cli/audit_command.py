@@ -108,6 +108,9 @@ def command(
     from hauberk.core.errors import ConfigError
 
     chosen = _chosen(formats)
+    earlier = None if against is None else _earlier(against)
+    for name in chosen:  # an earlier answer must not be taken for this one, however this ends
+        (out / _FILES[name]).unlink(missing_ok=True)
     if run_missing != (data is not None) or (samples is not None and not run_missing):
         raise ConfigError("--run, --data NAME and perhaps --samples go together")
     kind = kind_of(target)
@@ -116,7 +119,6 @@ def command(
     if bom is not None:
         _may_list(kind)
     policy = load_policy(policies, profile=profile)
-    earlier = None if against is None else _earlier(against)
     with _vault(Path(target) if kind == "vault" else vault_folder, as_name, api_key_file) as vault:
         sources = Sources(
             evidence=evidence, ledger=ledger, vault=vault, ca=ca, certificate=cert, osv=osv, online=online,

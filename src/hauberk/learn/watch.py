@@ -99,7 +99,7 @@ def _watched(model: Classifier, usual: Tensor, questions: Tensor) -> tuple[int |
 
     alerts: list[Alert] = []
     engine = Engine(copy.deepcopy(model), batch_rows=1)
-    entry: Any = SimpleNamespace(digest=model.digest, engine=engine)
+    entry: Any = SimpleNamespace(name="digits", digest=model.digest, engine=engine)
     guard = Guard(GuardPolicy(patience=1), b"a lesson has no secrets", SimpleNamespace(alert=alerts.append))
     guard.learn(entry, usual.numpy(), engine(usual.numpy()).logits)
     for number, row in enumerate(questions.numpy(), 1):

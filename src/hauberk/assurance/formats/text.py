@@ -22,6 +22,7 @@ WORDS = {
     "gain": Text("attacker", "攻击者"),
     "fix": Text("fix", "修复"),
     "evidence": Text("evidence", "证据"),
+    "subject": Text("subject", "对象"),
     "yes": Text("YES: {name} meets the policy '{policy}'", "通过：{name} 符合策略“{policy}”"),
     "no": Text("NO: {name} does not meet the policy '{policy}'", "不通过：{name} 不符合策略“{policy}”"),
     "by": Text("by {by} until {until}: {reason}", "由 {by} 豁免至 {until}：{reason}"),
@@ -74,6 +75,8 @@ def _open(one: Finding, lang: Lang) -> Iterator[str]:
         yield "  " + WORDS["by"].format(by=excuse.by, until=excuse.until, reason=excuse.reason)(lang)
     for command in one.fix:
         yield f"  {WORDS['fix'](lang)}: {command}"
+    if one.subject.digest is not None:
+        yield f"  {WORDS['subject'](lang)}: {one.subject.digest}"
     for digest in one.evidence[:3]:
         yield f"  {WORDS['evidence'](lang)}: {digest}"
     yield ""

@@ -3,7 +3,7 @@
 A page's ``console`` blocks (lines that begin with ``$ ``, and what they print) and ``python`` blocks are
 carried out in one shell, in order, in an empty folder. After something was changed on purpose,
 
-    python tests/docs/pages.py docs/tutorials/engineer.md
+    python tests/docs/carried_out.py docs/tutorials/engineer.md
 
 writes what is printed now into the page and its translations.
 """
