@@ -98,7 +98,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, nets: tuple[Path, Path]) -> 
         yield found
 
 
-# Not for all tests of a worker: as long as Playwright is open, a loop runs, and tests with loops of their own cannot.
+# Not for all tests of a worker: while Playwright is open a loop runs, and tests with loops of their own cannot.
 @pytest.fixture(scope="module")
 def _browser() -> Iterator[Any]:
     chromium = shutil.which("chromium")
