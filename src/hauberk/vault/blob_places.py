@@ -109,10 +109,15 @@ class FolderOfBlobs:
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         with machine_errors("read", self._folder):
-            for file in sorted(self._folder.glob("??/*")) + sorted(self._folder.glob("??/.*")):
+            for file in sorted(self._folder.glob("??/*")):  # glob's * matches names with a leading dot too
                 part = file.name.startswith(".") and file.name.endswith(_PART)
-                if _NAME.fullmatch(file.name) or part:
-                    yield file.name, file.stat().st_mtime
+                if not (_NAME.fullmatch(file.name) or part):
+                    continue
+                try:
+                    written = file.stat().st_mtime
+                except FileNotFoundError:  # finished or collected by another process meanwhile
+                    continue
+                yield file.name, written
 
     def remove(self, name: str) -> None:
         file = self._file(name.lstrip("."))
