@@ -19,7 +19,7 @@ from hauberk.ledger.documents import TELL_OF_PEOPLE, evidence_entry, file_entry
 from hauberk.ledger.entry import Entry, Opening
 from hauberk.ledger.policy import Policy
 from hauberk.ledger.salting import opens, salt, salted
-from hauberk.ledger.statements import KINDS, SCHEMA, Statement, access_batch, from_json, state
+from hauberk.ledger.statements import KINDS, SCHEMA, Statement, from_json, state
 from hauberk.ledger.store.log import Log
 
 MODEL = f"sha256:{'ab' * 32}"
@@ -185,7 +185,9 @@ def test_statements_survive_the_round_trip() -> None:
 
 
 def test_a_batch_of_the_access_trail() -> None:
-    entry = access_batch(MODEL, 500, 1000, private={"who": ["anna", "ben"]})
+    facts = {"count": 500, "first": 1000}
+    batch = Statement("access-batch", None, None, "2026-01-02T03:04:05Z", MODEL, facts=facts)
+    entry = state(batch, {"who": ["anna", "ben"]})
     said = Statement.parse(entry.data)
     assert said is not None
     assert (said.kind, said.document, dict(said.facts)) == (

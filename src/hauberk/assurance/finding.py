@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -161,3 +161,8 @@ class Finding:
             )
         except TypeError as error:
             raise DataError(f"{where}: the excuse is malformed: {error}") from error
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By severity; those of one severity in the order in which they came."""
+    return tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity)))

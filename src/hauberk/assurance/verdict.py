@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hauberk.assurance.finding import SEVERITIES, STATES, Finding, Severity, State, Subject
+from hauberk.assurance.finding import SEVERITIES, STATES, Finding, State, Subject, worst_first
 from hauberk.core.display import Card, brief, render
 from hauberk.core.errors import DataError, IntegrityError, check_known
 from hauberk.core.evidence import Evidence, software_versions
@@ -56,8 +56,7 @@ class Verdict:
     def failing(self) -> tuple[Finding, ...]:
         """Open findings that fail the whole, the worst first."""
         least = SEVERITIES.index(self.policy["fail_at"])
-        found = [one for one in self.findings if one.open and SEVERITIES.index(one.severity) <= least]
-        return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
+        return worst_first(one for one in self.findings if one.open and SEVERITIES.index(one.severity) <= least)
 
     def of(self, state: State) -> tuple[Finding, ...]:
         return tuple(one for one in self.findings if one.state == state)
@@ -66,10 +65,6 @@ class Verdict:
     def counts(self) -> dict[str, int]:
         """Findings by state."""
         return {state: len(self.of(state)) for state in STATES}
-
-    def open_by_severity(self) -> dict[Severity, int]:
-        """Open findings by severity."""
-        return {one: sum(f.open and f.severity == one for f in self.findings) for one in SEVERITIES}
 
     def _repr_html_(self) -> str:
         """A card for notebooks: the answer, and what is open."""

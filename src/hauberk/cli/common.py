@@ -43,13 +43,20 @@ data_option = click.option(
 samples_option = click.option(
     "--samples", type=int, default=None, metavar="N", help="The first N test images [default: all]."
 )
-evidence_option = click.option(
-    "--evidence",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="DIR",
-    help="Where the record goes [default: the folder 'evidence' beside PKG].",
-)
+
+
+def record_option(beside: str) -> Callable[[_Command], _Command]:
+    """``--evidence`` of a command whose record goes beside an argument or an option."""
+    return click.option(
+        "--evidence",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="DIR",
+        help=f"Where the record goes [default: the folder 'evidence' beside {beside}].",
+    )
+
+
+evidence_option = record_option("PKG")
 
 
 def threat_options(command: _Command) -> _Command:

@@ -21,10 +21,7 @@ sealed_argument = click.argument("file", metavar="FILE", type=click.Path(path_ty
 mixed_option = click.option(
     "--mixed", is_flag=True, help="Allow X25519 beside hybrid keys: no safer than X25519."
 )
-record_option = click.option(
-    "--evidence", type=click.Path(path_type=Path), default=None, metavar="DIR",
-    help="Where the record goes [default: the folder 'evidence' beside FILE].",
-)  # fmt: skip
+record_option = common.record_option("FILE")
 
 
 def identity_options(command: _Command) -> _Command:

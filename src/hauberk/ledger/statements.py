@@ -14,7 +14,6 @@ from typing import Any
 
 from hauberk.core import evidence
 from hauberk.core.canonical import canonical_bytes, parse_json
-from hauberk.core.clock import Clock, now, timestamp
 from hauberk.core.errors import DataError, check_known
 from hauberk.crypto.secret import Random
 from hauberk.ledger.entry import Entry
@@ -140,17 +139,3 @@ def state(
     identity = hashlib.sha256(canonical_bytes({"statement": said, PRIVATE: dict(private or {})})).digest()
     said["salted"] = {**statement.salted, **{name: salted(one) for name, one in openings.items()}}
     return Entry(canonical_bytes(said), statement.subject, openings, identity)
-
-
-def access_batch(
-    head: str, count: int, first: int, *, private: Mapping[str, Any] | None = None, clock: Clock = now
-) -> Entry:
-    """A batch of the access trail.
-
-    Args:
-        head: digest of the trail's head after the batch; it must cover at least 128 random bits (a chain with a
-            random start does), since the lines of a trail can be guessed.
-        count: lines in the batch; ``first`` is the number of the first of them.
-    """
-    facts = {"count": count, "first": first}
-    return state(Statement("access-batch", None, None, timestamp(clock), head, facts=facts), private)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hauberk.assurance.finding import SEVERITIES, Finding, State
+from hauberk.assurance.finding import Finding, State, worst_first
 from hauberk.assurance.text import Lang, Text
 from hauberk.assurance.verdict import Verdict
 
@@ -50,9 +50,8 @@ def to_text(verdict: Verdict, lang: Lang = "en", *, everything: bool = False) ->
 
 
 def _lines(verdict: Verdict, lang: Lang, everything: bool) -> Iterator[str]:
-    order = {one: place for place, one in enumerate(SEVERITIES)}
     for state in _OPEN:
-        for one in sorted(verdict.of(state), key=lambda each: order[each.severity]):
+        for one in worst_first(verdict.of(state)):
             yield from _open(one, lang)
     if everything:
         for one in (*verdict.of("passed"), *verdict.of("not-applicable")):

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from hauberk.cli import common
+from hauberk.cli.data.reading import table_options
 from hauberk.core.errors import ConfigError
 
 _PATH: Any = click.Path(path_type=Path)
@@ -43,16 +44,8 @@ _PATH: Any = click.Path(path_type=Path)
     show_default=True,
     help="The same of a hidden sum, as a share of it.",
 )
-@click.option("--encoding", default=None, metavar="NAME", help="Of CSV [default: utf-8 or gb18030, found out].")
-@click.option("--delimiter", default=None, metavar="CHAR", help="Of CSV [default: found in its first line].")
-@click.option("--force", is_flag=True, help="Replace an earlier file at --out.")
-@click.option(
-    "--evidence",
-    default=None,
-    metavar="DIR",
-    type=_PATH,
-    help="Where the record goes [default: the folder 'evidence' beside OUT].",
-)
+@table_options
+@common.record_option("OUT")
 @common.json_option
 def command(
     table: Path,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hauberk.cli import common
+from hauberk.cli.data.reading import table_options
 from hauberk.core.errors import ConfigError
 
 _PATH: Any = click.Path(path_type=Path)
@@ -61,17 +62,9 @@ _PATH: Any = click.Path(path_type=Path)
 )
 @click.option("--config", default=None, metavar="FILE.toml", type=_PATH, help="The same settings as a file.")
 @click.option("--target", default=None, metavar="COL", help="Train a model on it, before and after.")
-@click.option("--encoding", default=None, metavar="NAME", help="Of CSV [default: utf-8 or gb18030, found out].")
-@click.option("--delimiter", default=None, metavar="CHAR", help="Of CSV [default: found in its first line].")
+@table_options
 @common.seed_option
-@click.option("--force", is_flag=True, help="Replace an earlier file at --out.")
-@click.option(
-    "--evidence",
-    default=None,
-    metavar="DIR",
-    type=_PATH,
-    help="Where the record goes [default: the folder 'evidence' beside OUT].",
-)
+@common.record_option("OUT")
 @common.json_option
 def command(
     table: Path,

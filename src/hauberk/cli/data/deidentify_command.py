@@ -9,7 +9,7 @@ import click
 
 from hauberk.cli import common, keys
 from hauberk.cli.callers import caller_options
-from hauberk.cli.data.reading import reading_of, reading_options
+from hauberk.cli.data.reading import reading_of, reading_options, table_name_option
 from hauberk.cli.vault.options import opened
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _PATH: Any = click.Path(path_type=Path)
     type=_PATH,
     help="Let this vault turn it back, for whom it grants that.",
 )
-@click.option("--table", "name", default=None, metavar="NAME", help="The table's name there [default: FILE's].")
+@table_name_option
 @caller_options
 @click.option("--skip", multiple=True, metavar="GLOB", help="Leave out files of a folder; repeatable.")
 @click.option(

@@ -23,10 +23,29 @@ _OPTIONS = (
                  help="Characters of a line, row or document at most [default: 16 Mi]."),
 )  # fmt: skip
 
+_TABLE_OPTIONS = (
+    click.option("--encoding", default=None, metavar="NAME",
+                 help="Of CSV [default: utf-8 or gb18030, found out]."),
+    click.option("--delimiter", default=None, metavar="CHAR",
+                 help="Of CSV [default: found in its first line]."),
+    click.option("--force", is_flag=True, help="Replace an earlier file at --out."),
+)  # fmt: skip
+
+table_name_option = click.option(
+    "--table", "name", default=None, metavar="NAME", help="The table's name there [default: FILE's]."
+)
+
 
 def reading_options(command: _Command) -> _Command:
     """``--format``, ``--encoding``, ``--delimiter``, ``--no-header``, ``--ragged`` and ``--longest-line``."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def table_options(command: _Command) -> _Command:
+    """``--encoding``, ``--delimiter`` and ``--force``, of a table that is made from a table."""
+    for option in reversed(_TABLE_OPTIONS):
         command = option(command)
     return command
 

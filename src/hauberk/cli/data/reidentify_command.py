@@ -7,7 +7,7 @@ import click
 
 from hauberk.cli import common, keys
 from hauberk.cli.callers import caller_options
-from hauberk.cli.data.reading import reading_of, reading_options
+from hauberk.cli.data.reading import reading_of, reading_options, table_name_option
 from hauberk.cli.vault.options import opened
 
 _PATH: Any = click.Path(path_type=Path)
@@ -32,7 +32,7 @@ _DONE, _SOME_LEFT = 0, 1
     type=_PATH,
     help="Open the table with this vault's key, where it lets you.",
 )
-@click.option("--table", "name", default=None, metavar="NAME", help="The table's name there [default: FILE's].")
+@table_name_option
 @caller_options
 @click.option("--skip", multiple=True, metavar="GLOB", help="Leave out files of a folder; repeatable.")
 @reading_options
