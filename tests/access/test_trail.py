@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -60,9 +59,9 @@ def checked(database: Database, log: Log) -> checking.Checked:
 
 @given(who=texts, why=texts, number=st.integers(0, 2**53 - 1), allowed=st.booleans())
 def test_a_line_has_the_bytes_of_rfc_8785(who: str, why: str, number: int, allowed: bool) -> None:
-    line = replace(LINE, who=who, why=why, number=number, allowed=allowed)
-    assert bytes(line) == rfc8785.dumps(list(astuple(line)))
-    assert line.hash(START) == hashlib.sha256(START + rfc8785.dumps(list(astuple(line)))).digest()
+    line = LINE._replace(who=who, why=why, number=number, allowed=allowed)
+    assert bytes(line) == rfc8785.dumps(list(line))
+    assert line.hash(START) == hashlib.sha256(START + rfc8785.dumps(list(line))).digest()
 
 
 @pytest.mark.parametrize("said", ["a\nb", "\x1b[2J", "é", '"', "\\", "a" * 201, "\x00"])
@@ -149,7 +148,7 @@ def test_an_administrator_who_chains_everything_anew_is_found(granted: Access, l
     ask(granted, 6)
     assert granted.publisher is not None
     granted.publisher.publish()
-    rewritten = [replace(one, who="bob") if one.number == line else one for one, _ in lines(granted.database)]
+    rewritten = [one._replace(who="bob") if one.number == line else one for one, _ in lines(granted.database)]
     with granted.database.write() as connection:
         rechain(connection, rewritten)
     with pytest.raises(IntegrityError, match="says otherwise"):
@@ -159,7 +158,7 @@ def test_an_administrator_who_chains_everything_anew_is_found(granted: Access, l
 def rechain(connection: Connection, written: list[Line]) -> None:
     before = START
     for one in written:
-        before = hashlib.sha256(before + rfc8785.dumps(list(astuple(one)))).digest()
+        before = hashlib.sha256(before + rfc8785.dumps(list(one))).digest()
         connection.execute(
             text("UPDATE access_trail SET who = :who, hash = :hash WHERE number = :number"),
             {"who": one.who, "hash": before, "number": one.number},
@@ -302,10 +301,10 @@ class TestFailingClosed:
         other.execute("BEGIN IMMEDIATE")
         trail = Trail(impatient, START)
         with pytest.raises(TrailUnavailable, match="cannot be written"):
-            trail.write(lambda _connection, _epoch, number: replace(LINE, number=number))
+            trail.write(lambda _connection, _epoch, number: LINE._replace(number=number))
         other.execute("ROLLBACK")
         other.close()
-        assert trail.write(lambda _connection, _epoch, number: replace(LINE, number=number)).number == 1
+        assert trail.write(lambda _connection, _epoch, number: LINE._replace(number=number)).number == 1
         impatient.close()
 
     @pytest.mark.parametrize("table", ["access_trail", "access_state"])

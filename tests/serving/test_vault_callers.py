@@ -168,7 +168,7 @@ def test_everybody_unknown_is_told_the_same_and_nothing_shown_is_kept(
     assert [one for one in told if one != told[0]] == []
     assert told[0]["type"] == "urn:hauberk:problem:unknown"
     assert told[0]["challenge"] == "Bearer"
-    written = json.dumps([[vars(line), digest.hex()] for line, digest in lines(house.vault.database)])
+    written = json.dumps([[line._asdict(), digest.hex()] for line, digest in lines(house.vault.database)])
     for secret in (house.key, revoked.text, *tokens.values()):
         assert secret not in written
         assert secret not in caplog.text
@@ -308,6 +308,6 @@ def test_bad_input_leaves_in_trail_and_log_what_happened_and_no_more(
     assert [(line.who, line.action, line.model, line.version, line.allowed) for line in written] == [
         ("ada", "model.predict", "net", "3 production", True)
     ] * len(decided)
-    for text in (json.dumps([vars(line) for line in written]), caplog.text):
+    for text in (json.dumps([line._asdict() for line in written]), caplog.text):
         assert mark not in text
         assert house.key not in text

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -42,8 +42,7 @@ _KEY, _TOKEN, _CERTIFICATE = (
 _PASSWORD = "the name, the password or the code is wrong"  # noqa: S105 (a message)
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """Where a request comes from, for the trail.
 
     Args:
@@ -58,6 +57,7 @@ class Circumstances:
 
 
 HERE = Circumstances()
+_same = lru_cache(maxsize=1024)(plain)  # for words that come again and again
 
 
 class Access:
@@ -85,7 +85,9 @@ class Access:
         self.database, self._clock = database, clock
         self._keeper, self._random = keeper, random
         self.publisher = None if ledger is None else Publisher(database, start, ledger, clock=clock)
-        self._throttle, self._trail, self._view = throttle or Throttle(), Trail(database, start), View(-1)
+        self._throttle, self._view = throttle or Throttle(), View(-1)
+        posted = None if self.publisher is None else self.publisher.written_aside
+        self._trail = Trail(database, start, posted)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -245,13 +247,7 @@ class Access:
         verdict = view.remembered(caller, question, present)
         if verdict is None:
             return None
-
-        def written(answer: Callable[[], Line]) -> None:
-            done(answer)
-            if self.publisher is not None:
-                self.publisher.written_aside(answer)
-
-        self._trail.post(self._making(view, verdict, caller, question, where, present), written)
+        self._trail.post(self._making(view, verdict, caller, question, where, present), done)
         return caller
 
     def _making(
@@ -380,11 +376,11 @@ class Access:
             request=plain(where.request) or uuid4().hex,
             who=who,
             how=how,
-            source=plain(where.source),
+            source=_same(where.source),
             action=question.action,
-            model=plain(question.model),
-            version=plain(" ".join(question.versions)),
-            detail=plain(where.detail),
+            model=_same(question.model),
+            version=_same(" ".join(question.versions)),
+            detail=_same(where.detail),
             allowed=answer.allowed,
             why="; ".join(answer.why),
         )

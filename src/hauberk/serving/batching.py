@@ -2,13 +2,14 @@
 
 All of it runs on one event loop. A network whose batch takes no longer than a few turns of the loop is run on
 the loop itself, which costs no hand-over between threads; a slower one runs in a thread of its own, and whoever
-asks in the meantime makes the next batch.
+asks in the meantime makes the next batch. Where there is one processor, a thread gains nothing but its turns.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -20,7 +21,7 @@ from hauberk.serving.limits import Limits
 from hauberk.serving.problems import Problem, bad_request, busy
 from hauberk.serving.protocol import Answer, Floats
 
-INLINE_S = 0.004  # a batch that is faster than this runs on the loop
+INLINE_S, INLINE_ALONE_S = 0.004, 0.02  # a batch that is faster than this runs on the loop; on one processor
 
 
 class _Waiting:
@@ -52,7 +53,7 @@ class Batcher:
         self.engine = engine
         self._batched = batched
         self._limits, self._executor = limits, executor
-        self._inline = engine.batch_s < INLINE_S
+        self._inline = engine.batch_s < (INLINE_S if _processors() > 1 else INLINE_ALONE_S)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._expired: asyncio.TimerHandle | None = None
@@ -188,6 +189,11 @@ class Batcher:
                 self._expired = self._loop.call_at(one.deadline, self._expire)
                 break
             one.future.set_exception(Problem(504, "too-late", f"no answer within {self._limits.timeout_s:g} s"))
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _nothing(rows: int, classes: int) -> Answer:

@@ -8,19 +8,16 @@ knows, so that a hash in a public ledger tells nothing of lines that could be gu
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from json.encoder import encode_basestring as _quoted  # as RFC 8785 wants texts: escaped where they must be
+from typing import NamedTuple
 
 HASH_BYTES = 32
 _PLAIN = re.compile(r"[A-Za-z0-9 !#$%&'()*+,./:;<=>?@\[\]^_{|}~-]{0,200}", re.ASCII)
 UNPRINTED = "(not shown)"
-_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):  # thousands a second are made: a tenth of a frozen dataclass's time
     """One decision. No inputs, no secrets.
 
     Args:
@@ -53,15 +50,14 @@ class Line:
     why: str
 
     def __bytes__(self) -> bytes:
-        # an array of texts, numbers and truth values is in RFC 8785's form as it comes, and ten times as fast
-        return _AS_JSON(_FIELDS(self)).encode()
+        # written out, since the general way takes ten times as long
+        texts = ",".join(map(_quoted, self[2:10]))
+        allowed = "true" if self.allowed else "false"
+        return f"[{self.number},{self.time_ms},{texts},{allowed},{_quoted(self.why)}]".encode()
 
     def hash(self, before: bytes) -> bytes:
         """The chain's hash after this line."""
         return hashlib.sha256(before + bytes(self)).digest()
-
-
-_FIELDS = attrgetter(*(one.name for one in fields(Line)))
 
 
 def plain(text: str) -> str:

@@ -70,17 +70,16 @@ class Publisher:
         finally:
             self._lock.release()
 
-    def written_aside(self, answer: Callable[[], Line]) -> None:
+    def written_aside(self, line: Line) -> None:
         """As ``written``, without waiting: what is due is published by a thread of its own."""
         if self._lock.locked():
             return
         try:
-            line = answer()
             if self._due(line.number, line.time_ms):
                 self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="publisher")
                 self._thread.submit(self.written, line.number, line.time_ms)
         except HauberkError:
-            return  # no line, or no database: the next line is looked at again
+            return  # no database: the next line is looked at again
 
     def close(self) -> None:
         """End that thread."""

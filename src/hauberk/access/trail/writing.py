@@ -8,14 +8,13 @@ the same transaction, so that a decision is checked against the newest rules bef
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from operator import itemgetter
-from threading import Event, Lock
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, insert, update
+from sqlalchemy import Connection
 
 from hauberk.access import schema
 from hauberk.access.changes import state_row
@@ -31,10 +30,8 @@ Done = Callable[[Callable[[], Line]], None]
 _MOST_AT_ONCE = 2_000  # lines in one commit, so that nobody waits long for his
 _HOLD_S, _PAUSE_S = 0.025, 0.005
 _COMPANY_S = (
-    0.002  # a posted line waits so long for others, if there were any before: a commit costs twenty lines
+    0.002  # a posted line waits so long for others, if there were any before: a commit costs many lines
 )
-
-_SET = update(schema.state)
 
 
 class Trail:
@@ -43,13 +40,15 @@ class Trail:
     Args:
         database: with the tables of access.
         start: 32 bytes before the first line, the same for all who write or check this trail.
+        posted: told of the newest line of each commit that has posted ones; as quick as ``Done``.
     """
 
-    def __init__(self, database: Database, start: bytes) -> None:
-        self._database, self._start = database, start
+    def __init__(self, database: Database, start: bytes, posted: Callable[[Line], None] | None = None) -> None:
+        self._database, self._start, self._posted = database, start, posted
         self._mutex, self._waiting, self._busy, self._since = Lock(), list[_Ticket](), False, 0.0
         self._company = False  # the last commit had several posted lines
-        self._thread: ThreadPoolExecutor | None = None
+        self._turns = SimpleQueue[bool]()
+        self._thread: Thread | None = None
 
     def write(self, make: Make) -> Line:
         """Add a line; when this returns it is on disk.
@@ -71,12 +70,14 @@ class Trail:
         """As ``write``, for those who cannot wait: an event loop. What ``done`` does must be quick, and is not
         to raise."""
         if self._joined(_Posted(make, done)):
-            self._own_thread().submit(self._lead)
+            self._lead_aside()
 
     def close(self) -> None:
         """End the thread that writes what was posted, when all of it is written."""
         if self._thread is not None:
-            self._thread.shutdown()
+            self._turns.put(False)
+            self._thread.join()
+            self._thread = None
 
     def _joined(self, ticket: _Ticket) -> bool:
         """Whether whoever waits with this ticket has to write, since nobody else does."""
@@ -87,21 +88,31 @@ class Trail:
             ticket.leads, self._busy, self._since = True, True, monotonic()
             return True
 
-    def _own_thread(self) -> ThreadPoolExecutor:
+    def _lead_aside(self) -> None:
+        """In a thread of the trail's own."""
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="trail")
-        return self._thread
+            self._thread = Thread(target=self._take_turns, name="trail", daemon=True)
+            self._thread.start()
+        self._turns.put(True)
+
+    def _take_turns(self) -> None:
+        while True:
+            if self._turns.get():
+                self._lead()
+            elif self._turns.empty():
+                return
+            else:  # who came while the last one wrote goes first
+                self._turns.put(False)
 
     def _lead(self) -> None:
         """Write for all who wait, and hand the lead to the first of those who came meanwhile."""
         self._let_others()
-        if self._company:
-            sleep(_COMPANY_S)
         with self._mutex:
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-        self._company = sum(isinstance(one, _Posted) for one in batch) > 1
+        posted, newest = sum(isinstance(one, _Posted) for one in batch), None
+        self._company = posted > 1
         try:
-            self._commit(batch)
+            newest = self._commit(batch)
         except BaseException as error:
             for one in batch:
                 one.failed = error
@@ -114,9 +125,11 @@ class Trail:
             if following is not None:
                 following.leads = True
                 if following.wake():  # it has no thread of its own
-                    self._own_thread().submit(self._lead)
+                    self._lead_aside()
             for one in batch:
                 one.wake()
+            if self._posted is not None and posted and newest is not None:
+                self._posted(newest)
 
     def _let_others(self) -> None:
         """Leave the database to other processes now and then.
@@ -124,11 +137,17 @@ class Trail:
         Who waits for SQLite's lock looks from time to time whether it is free, and would not find it so between
         two commits; and what he waits with may be a revocation.
         """
-        if monotonic() - self._since > _HOLD_S:
+        if self._company:
+            sleep(_COMPANY_S)
+        elif monotonic() - self._since > _HOLD_S:
             sleep(_PAUSE_S)
-            self._since = monotonic()
+        else:
+            return
+        self._since = monotonic()
 
-    def _commit(self, batch: Sequence[_Ticket]) -> None:
+    def _commit(self, batch: Sequence[_Ticket]) -> Line | None:
+        """The newest line that was written."""
+        line = None
         with self._database.write() as connection:
             state = state_row(connection, self._database.where, lock=True)
             number, before = state.number, state.hash or self._start
@@ -141,26 +160,30 @@ class Trail:
                     continue
                 number, before = number + 1, line.hash(before)
                 one.line = line
-                rows.append({**line.__dict__, "hash": before})
+                rows.append((*line, before))
             if rows:
                 _put(connection, rows)
-                connection.execute(_SET, {"number": number, "hash": before})
+        return line
 
 
-def _put(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Past SQLAlchemy's treatment of each value, which takes longer than the database."""
-    text, order = _insertion(connection.dialect)
-    if order is None:
-        connection.exec_driver_sql(text, rows)
-    else:
-        connection.exec_driver_sql(text, list(map(itemgetter(*order), rows)))
+def _put(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+    """Lines, and the newest of them as the trail's end; in the driver's own words, since SQLAlchemy's treatment
+    of each value takes longer than the database."""
+    adding, setting = _statements(connection.dialect.paramstyle)
+    connection.exec_driver_sql(adding, rows)
+    connection.exec_driver_sql(setting, (rows[-1][0], rows[-1][-1]))
 
 
 @lru_cache
-def _insertion(dialect: Dialect) -> tuple[str, Sequence[str] | None]:
-    """The statement in a driver's own words, and the order of its values where they have no names."""
-    made = insert(schema.trail).compile(dialect=dialect)
-    return str(made), made.positiontup
+def _statements(style: str) -> tuple[str, str]:
+    """Both statements, for values in the order of their columns."""
+    mark = "?" if style == "qmark" else "%s"
+    columns = [*Line._fields, "hash"]
+    marks = ", ".join([mark] * len(columns))
+    return (
+        f"INSERT INTO {schema.trail.name} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 (own names)
+        f"UPDATE {schema.state.name} SET number = {mark}, hash = {mark}",  # noqa: S608
+    )
 
 
 class _Ticket:

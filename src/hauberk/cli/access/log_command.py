@@ -89,11 +89,11 @@ def _show(vault: Vault, wanted: Filter, newest: int | None, export: str | None, 
 
     found = lines(vault.database, wanted, newest=newest)
     if as_json:
-        common.print_json({"lines": [{**vars(one), "hash": digest.hex()} for one, digest in found]})
+        common.print_json({"lines": [{**one._asdict(), "hash": digest.hex()} for one, digest in found]})
         return
     for one, digest in found:
         if export is not None:
-            row = event(one) if export == "ocsf" else {**vars(one), "hash": digest.hex()}
+            row = event(one) if export == "ocsf" else {**one._asdict(), "hash": digest.hex()}
             click.echo(json.dumps(row, ensure_ascii=False))
             continue
         on = " ".join(part for part in (one.model, one.version) if part)

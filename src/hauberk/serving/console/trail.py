@@ -141,7 +141,7 @@ def _export(viewer: Viewer, asked: Asked) -> StreamingResponse:
 
 def _rows(database: Database, wanted: Filter, ocsf: bool) -> Iterator[bytes]:
     for line, digest in lines(database, wanted):
-        row = event(line) if ocsf else {**vars(line), "hash": digest.hex()}
+        row = event(line) if ocsf else {**line._asdict(), "hash": digest.hex()}
         yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 

@@ -92,19 +92,22 @@ class Memory:
         squares = np.einsum("nc,nc->n", prints, prints)
         distance = squares[:, None] + self._squares - 2 * (prints @ self.prints.T)
         reach = near * near
-        alone = bool(distance.min() > reach)
-        if alone and len(prints) > 1:
+        close = distance.min(axis=1) <= reach
+        if len(prints) > 1:
             among = squares[:, None] + squares - 2 * (prints @ prints.T)
             among.ravel()[:: len(prints) + 1] = np.inf
-            alone = bool(among.min() > reach)
-        if alone:
+            close |= among.min(axis=1) <= reach
+        if not close.any():
             self._keep(prints, squares, labels, gaps)
             return []
         found = []
-        for row, one in enumerate(prints):
-            told = self._one(one, int(labels[row]), float(gaps[row]), reach, typical)
+        for row in close.nonzero()[0].tolist():
+            told = self._one(prints[row], int(labels[row]), float(gaps[row]), reach, typical)
             if told is not None:
                 found.append((row, *told))
+        alone = ~close
+        if alone.any():
+            self._keep(prints[alone], squares[alone], labels[alone], gaps[alone])
         return found
 
     def _one(
