@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import junitparser
 import pytest
-from audit_packages import evaluation, facts, make
+from audit_packages import NOW, evaluation, facts, make
+from made_advisories import advisory, zipped
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Schema
 
 from hauberk.assurance.auditing import judge
 from hauberk.assurance.catalogue import CATALOGUE
+from hauberk.assurance.environment import look
+from hauberk.assurance.environment.packages import named
 from hauberk.assurance.finding import STATES, Excuse, Finding, Subject
 from hauberk.assurance.formats.junit import to_junit
+from hauberk.assurance.formats.places import places_of
 from hauberk.assurance.formats.sarif import to_sarif
 from hauberk.assurance.formats.text import WORDS, to_text
+from hauberk.assurance.gathering.gather import Sources, gather
 from hauberk.assurance.policy import load_policy
+from hauberk.assurance.target import Target
 from hauberk.assurance.text import LANGUAGES, Text
+from hauberk.assurance.trust import Trust
 from hauberk.assurance.verdict import Verdict
 
 EXCUSE = Excuse("a", "why", "2026-01-01T00:00:00Z", "sha256:2", "failed")
@@ -105,6 +114,72 @@ def test_a_real_verdict_in_every_format(tmp_path: Path) -> None:
         assert len(run["results"]) == len(verdict.findings)
         suites = parsed(to_junit(verdict))
         assert (suites.failures + suites.errors == 0) is verdict.passed
+
+
+URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=@:/-]|%[0-9A-F]{2})+")  # RFC 3986, without query and fragment
+
+
+@pytest.mark.parametrize(
+    ("base", "uri"),
+    [
+        ("", "models/%E7%BD%91%20net%231%3A"),
+        ("models", "%E7%BD%91%20net%231%3A"),
+        ("models/网 net#1:", "."),
+        ("elsewhere", None),
+    ],
+)
+def test_a_location_is_the_path_as_a_checkout_has_it(tmp_path: Path, base: str, uri: str | None) -> None:
+    made = make(tmp_path / "models" / "网 net#1:")
+    target = facts(made.path)
+    verdict = judge(target, load_policy(profile="low"))
+    run = valid(to_sarif(verdict, places=places_of(target, base=tmp_path / base)))
+    found = {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]}
+    assert found == {uri or made.path.as_uri()}
+    assert all(URI.fullmatch(one) for one in found)
+
+
+def test_what_lies_within_a_repository_has_its_own_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named from the working folder, however the repository was named."""
+    repository = tmp_path / "repo"
+    make(repository / "a" / "net")
+    (repository / "lib").mkdir()
+    (repository / "lib" / "requirements.txt").write_text("torch>=2\n")
+    (repository / "lib" / "settings.py").write_text("key = 'AKIA" + "Q3EGRYZ7K2LMNOP4'\n")
+    monkeypatch.chdir(tmp_path)
+    for place in ("repo", "./repo/", str(repository), "repo/../repo"):
+        target = gather(place, Trust(), Sources(), at=NOW)
+        verdict = judge(target, load_policy())
+        places = places_of(target)
+        found = {(one.rule, one.subject.kind): places.of(one) for one in verdict.findings}
+        assert found["robustness.worst-case", "model"] == "repo/a/net"
+        assert found["environment.pinned", "environment"] == "repo/lib/requirements.txt"
+        assert found["environment.secrets-in-files", "environment"] == "repo/lib/settings.py"
+        assert found["environment.hardening", "environment"] == "repo"
+        assert found["data.encrypted", "repository"] == "repo"
+
+
+def test_a_flawed_package_stands_in_the_file_that_asks_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("torch==2.5.0\n")
+    copy = zipped(tmp_path / "all.zip", advisory("GHSA-1"))
+    target = replace(
+        facts(folder), environment=look(folder, now=NOW, osv=copy, own=[named("numpy", "2", "installed")])
+    )
+    (flawed,) = [
+        one for one in judge(target, load_policy()).findings
+        if one.rule == "environment.vulnerable-packages"
+    ]  # fmt: skip
+    assert places_of(target, base=tmp_path).of(flawed) == "repo/requirements.txt"
+
+
+def test_a_server_is_its_own_place() -> None:
+    subject = Subject("deployment", "https://models.example:8443/a b", None)
+    target = Target(kind="deployment", subject=subject, place=subject.name, at=NOW)
+    finding = verdict_of("failed").findings[0]
+    assert places_of(target).of(finding) == "https://models.example:8443/a%20b"
 
 
 def parsed(data: bytes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,33 @@ def test_an_old_evaluation(made: Made) -> None:
     assert only(made, "robustness.fresh", days=28).state == "failed"
 
 
+def test_what_mends_an_evaluation_is_a_whole_command(made: Made) -> None:
+    """The attacker of the last measurement; where there is none, the one that the profile standard asks of."""
+    place = made.path
+    assert only(made, "robustness.fresh").fix == (
+        f"hauberk evaluate {place} --data digits --norm linf --eps 0.01569",
+    )
+    evaluation(made, parameters={"threat": {**THREAT, "norm": "l2; reboot", "eps": 0.5}})
+    again = (
+        f"hauberk evaluate {place} --data digits --norm 'l2; reboot' --eps 0.5"  # a document says what it likes
+    )
+    assert only(made, "robustness.fresh", days=28).fix == (again,)
+    evaluation(made, flags=[{"code": "HB102", "message": "", "tried": []}], name="flagged")
+    assert only(made, "robustness.flags").fix == (
+        f"hauberk evaluate {place} --data digits --norm linf --eps 0.1 --samples 1000",
+    )
+
+
+@pytest.mark.parametrize("profile", ["low", "standard", "high"])
+def test_what_is_measured_as_told_counts(made: Made, profile: Any) -> None:
+    """A radius that is rounded for a command must not come out smaller than the one that is asked for."""
+    (finding,) = ask(facts(made.path), "robustness.worst-case", profile)
+    words = finding.fix[0].split()
+    eps = float(words[words.index("--eps") + 1])
+    evaluation(made, samples=1000, parameters={"threat": {**THREAT, "eps": eps}})
+    assert states(facts(made.path), "robustness.worst-case", profile) == ["passed"]
+
+
 # privacy
 
 
@@ -221,7 +249,10 @@ def test_a_signature_of_somebody_who_is_trusted(made: Made, keys: Path) -> None:
     assert states(facts(made.path, trust=ours), "integrity.signature") == ["failed"]
     sign(made.path, KeySigner(keys / "ours.pem"), made.path.with_name("net.sig"))
     for trust in (ours, both):
-        assert states(facts(made.path, trust=trust), "integrity.signature") == ["passed"]
+        (finding,) = ask(facts(made.path, trust=trust), "integrity.signature")
+        assert finding.state == "passed"
+        assert re.fullmatch("signed by the key sha256:[0-9a-f]{64}", finding.seen.en)
+        assert re.fullmatch("签名者：密钥 sha256:[0-9a-f]{64}", finding.seen.zh)
     theirs = Trust(signers=(KeyFile.of(keys / "theirs.pub"),))
     for trust in (theirs, Trust()):
         (finding,) = ask(facts(made.path, trust=trust), "integrity.signature")

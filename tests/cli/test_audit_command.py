@@ -134,8 +134,78 @@ def test_a_verdict_goes_into_a_ledger(
 ) -> None:
     hauberk_command("audit", package, "--policy", policy, "--format", "json", "--out", tmp_path / "out")
     hauberk_command("ledger", "init", "--ledger", tmp_path / "ledger")
-    said = hauberk_command("ledger", "append", tmp_path / "out" / "audit.json", "--ledger", tmp_path / "ledger")
+    verdict, ledger = tmp_path / "out" / "audit.json", tmp_path / "ledger"
+    said = hauberk_command("ledger", "append", verdict, "--ledger", ledger)
     assert said.code == 0, said.err
+    proof, entry = tmp_path / "audit.proof", tmp_path / "audit.entry"
+    said = hauberk_command("ledger", "prove", verdict, "--ledger", ledger, "--out", proof, "--entry-out", entry)
+    assert said.code == 0, said.err
+    assert json.loads(verdict.read_text())["digest"] in entry.read_text()
+    said = hauberk_command("ledger", "verify", proof, "--entry", entry, "--policy", ledger / "policy")
+    assert said.code == 0, said.err
+
+
+def test_a_path_where_nothing_lies_is_a_wrong_call(
+    hauberk_command: Call, package: Path, policy: Path, tmp_path: Path
+) -> None:
+    """One line that names option and path; what lies there and cannot be believed stays a no."""
+    call = (
+        "audit",
+        package,
+        "--policy",
+        policy,
+        "--profile",
+        "standard",
+        "--format",
+        "json",
+        "--out",
+        tmp_path / "o",
+    )
+    for option, place in (("--osv", tmp_path / "al.zip"), ("--ledger", tmp_path / "ledgr"), ("--ledger", "")):
+        said = hauberk_command(*call, option, place)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith(f"error: {option}: there is nothing at {place or repr('')}\nhint: ")
+        assert not (tmp_path / "o" / "audit.json").exists()
+    (tmp_path / "empty").mkdir()
+    for option, place, rule in (
+        ("--ledger", tmp_path / "empty", "integrity.ledger"),
+        ("--ledger", "http://127.0.0.1:9/", "integrity.ledger"),
+        ("--osv", tmp_path / "empty", "environment.vulnerable-packages"),
+    ):
+        said = hauberk_command(*call, option, place, "--json")
+        assert said.code == 1, said.err
+        found = {one["rule"]: one["state"] for one in json.loads(said.out)["result"]["findings"]}
+        assert found[rule] == "unknown"
+
+
+def test_code_hosts_are_told_the_path_as_given(
+    hauberk_command: Call, package: Path, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hauberk_command("audit", "models/net", "--policy", policy, "--format", "sarif", "--out", "o")
+    (run,) = json.loads((tmp_path / "o" / "audit.sarif").read_text())["runs"]
+    places = {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]}
+    assert places == {"models/net"}
+
+
+def test_a_key_of_another_kind_signs_no_waiver(hauberk_command: Call, tmp_path: Path) -> None:
+    """The message speaks of the key that was asked for, and neither of logs nor of a file's rights."""
+    (tmp_path / "release.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n")  # others may read it
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name in ("release.pem", "binary"):
+        said = hauberk_command(
+            "waive", "robustness.clean", "--subject", "sha256:" + "0" * 64, "--reason", "for a demonstration",
+            "--key", tmp_path / name, "--out", tmp_path / "w",
+        )  # fmt: skip
+        assert (said.code, said.out) == (2, "")
+        assert "of a person who signs waivers" in said.err
+        assert not re.search(r"\blogs?\b|witness|chmod", said.err)
+    made = hauberk_command(
+        "waive", "robustness.clean", "--subject", "sha256:" + "0" * 64, "--reason", "for a demonstration",
+        "--key", tmp_path / "ann.key", "--new-key", "ann", "--out", tmp_path / "w",
+    )  # fmt: skip
+    assert made.code == 0
+    assert "signs waivers as ann" in (tmp_path / "ann.key").read_text()
 
 
 def test_a_repository_and_a_vault(hauberk_command: Call, package: Path, policy: Path, tmp_path: Path) -> None:
@@ -161,6 +231,10 @@ def test_a_repository_and_a_vault(hauberk_command: Call, package: Path, policy: 
         (("audit", "PKG", "--run"), 2, "--data"),
         (("audit", "PKG", "--samples", "3"), 2, "go together"),
         (("audit", "PKG", "--ca", "x"), 2, "belong to a server"),
+        (("audit", "PKG", "--as", "ann"), 2, "--as says who enters a vault, and TARGET is a package"),
+        (("audit", ".", "--as", "owner"), 2, "--as says who enters a vault, and TARGET is a repository"),
+        (("audit", "http://127.0.0.1:9", "--as", "ann"), 2, "name its vault with --vault DIR"),
+        (("audit", "PKG", "--api-key-file", "x"), 2, "--api-key-file is for a vault or a server"),
         (("audit", "PKG", "--policy", "none.toml"), 2, "no policy"),
         (("audit", "PKG", "--waiver", "none"), 2, "no waiver"),
         (("audit", "PKG", "--osv", "x", "--online"), 2, "one of"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -301,6 +302,28 @@ def test_the_card_holds_the_measured_figures(measured: Path, tmp_path: Path) -> 
     assert card.data.library_name == "hauberk"
     assert card.data.pipeline_tag == "image-classification"
     assert document["digest"] in card.text
+
+
+@pytest.mark.parametrize("kind", ["ours", "the library's"])
+def test_the_card_s_digest_is_the_one_that_info_shows(
+    kind: str, measured: Path, vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The card's own commands, on the folder that it lies in."""
+    package = measured
+    if kind != "ours":
+        package = save(import_folder(vit).classifier, tmp_path / "native").path
+    folder = export_folder(package, tmp_path / "out")
+    text = (folder / "README.md").read_text()
+    (named,) = re.findall(r"^Model `(sha256:[0-9a-f]{64})`", text, re.MULTILINE)
+    commands = re.findall(r"^\$ hauberk (.+)$", text, re.MULTILINE)
+    assert [one.split()[0] for one in commands] == ["import", "info"]
+    for one in commands:
+        capsys.readouterr()
+        places = {"FOLDER": str(folder), "models/mine": str(tmp_path / "mine")}
+        assert run([places.get(word, word) for word in one.split()]) == 0
+    assert re.search(rf"^model: +{named}$", capsys.readouterr().out, re.MULTILINE)
+    assert run(["info", str(folder)]) == 2
+    assert "hauberk import" in capsys.readouterr().err
 
 
 def test_names_are_no_markup(measured: Path, tmp_path: Path) -> None:

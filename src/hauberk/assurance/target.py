@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from hauberk.assurance.finding import Subject
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, same
 from hauberk.assurance.trust import Trust
 from hauberk.core.evidence import Evidence
 
@@ -50,14 +50,14 @@ class Signed:
     Args:
         state: ``holds``: by somebody the policy trusts, over these very files. ``broken``: it does not hold, or
             the files are others. ``unknown signer``: nobody is trusted, or not he who signed. ``absent``.
-        signer: in words.
+        signer: in words; ``why``: what is wrong with it.
         digest: of the signature's file.
     """
 
     state: Literal["holds", "broken", "unknown signer", "absent"]
-    signer: str = ""
+    signer: Text = field(default_factory=lambda: same(""))
     digest: str | None = None
-    why: str = ""
+    why: Text = field(default_factory=lambda: same(""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ class Logged:
     Args:
         where: the ledger; ``head`` its verified size.
         proofs: by digest of the document: ``holds``, ``fails``, ``not logged``.
-        why: why there are no proofs (no ledger, or one that is not believed); "" where there are.
+        why: why there are no proofs (no ledger, or one that is not believed); None where there are.
     """
 
     where: str = ""
     head: int = 0
     proofs: Mapping[str, str] = field(default_factory=dict)
-    why: str = ""
+    why: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,7 @@ class VaultFacts:
     drills: tuple[Evidence, ...] = ()
     keep: str = ""
     encrypted: bool | None = None
-    exposed: tuple[str, ...] = ()
+    exposed: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +215,7 @@ class ServingFacts:
 
     Args:
         subject: kind ``deployment``; the digest is that of its address.
-        answers: whether it could be asked; else ``why``.
+        answers: whether it could be asked; else ``why``, in words.
         tls: the protocol that was agreed, such as ``TLSv1.3``; None for plain HTTP.
         certificate_until: when its certificate ends.
         old_tls: whether it agrees to TLS below 1.2.
@@ -230,7 +230,7 @@ class ServingFacts:
     subject: Subject
     url: str
     answers: bool
-    why: str = ""
+    why: Text = field(default_factory=lambda: same(""))
     tls: str | None = None
     certificate_until: datetime | None = None
     old_tls: bool | None = None

@@ -13,7 +13,10 @@ LANGUAGES: tuple[Lang, ...] = ("en", "zh")
 
 @dataclass(frozen=True)
 class Text:
-    """One sentence in each language; ``text.format(count=3)`` fills the places of both."""
+    """One sentence in each language; ``text.format(count=3)`` fills the places of both.
+
+    A place that is filled with a text takes the words of its own language.
+    """
 
     en: str
     zh: str
@@ -22,7 +25,11 @@ class Text:
         return self.en if lang == "en" else self.zh
 
     def format(self, **values: object) -> Text:
-        return Text(self.en.format_map(values), self.zh.format_map(values))
+        en, zh = (
+            {name: one(lang) if isinstance(one, Text) else one for name, one in values.items()}
+            for lang in LANGUAGES
+        )
+        return Text(self.en.format_map(en), self.zh.format_map(zh))
 
     def to_json(self) -> dict[str, str]:
         return {"en": self.en, "zh": self.zh}
@@ -35,6 +42,12 @@ class Text:
         if not all(isinstance(one, str) and one for one in value.values()):
             raise DataError(f"{where} must be a text in 'en' and 'zh', got {str(value)[:60]!r}")
         return cls(**value)
+
+
+def many(count: float, noun: str, nouns: str | None = None) -> str:
+    """A count with its English noun: 1 document, 2 documents; Chinese nouns have one form."""
+    told = f"{count:.0f}"
+    return f"{told} {noun if told == '1' else nouns or noun + 's'}"
 
 
 def same(words: str) -> Text:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _FILES = {"json": "audit.json", "sarif": "audit.sarif", "junit": "audit.junit.xml", "html": "audit.html"}
+_KINDS = {"package": "package", "vault": "vault", "deployment": "server", "repository": "repository"}
 _FAILED = 1
 
 
@@ -116,6 +117,8 @@ def command(
     kind = kind_of(target)
     if kind != "deployment" and (vault_folder or ca or cert):
         raise ConfigError("--vault, --ca and --cert belong to a server: TARGET is its address")
+    _may_enter(kind, vault_folder, as_name, api_key_file)
+    _must_be_there(None if online else osv, ledger)  # of both, examine says that one is enough
     if bom is not None:
         _may_list(kind)
     policy = load_policy(policies, profile=profile)
@@ -135,7 +138,7 @@ def command(
         target, policy=policies, profile=profile, evidence=evidence, ledger=ledger, waiver=waivers, osv=osv,
         vault=vault_folder, against=against, format=formats, lang=lang,
     )  # fmt: skip
-    for place in _write(verdict, chosen, out, lang, told=told, earlier=earlier, again=again):
+    for place in _write(verdict, facts, chosen, out, lang, told=told, earlier=earlier, again=again):
         common.say(f"written: {place}")
     if bom is not None:
         _inventory(facts, verdict, bom)
@@ -145,6 +148,43 @@ def command(
         click.echo(to_text(verdict, lang, everything=everything), nl=False)
     if not verdict.passed:
         click.get_current_context().exit(_FAILED)
+
+
+def _may_enter(kind: str, vault: Path | None, as_name: str | None, api_key_file: Path | None) -> None:
+    """Who says who he is where nobody asks would believe that he was asked.
+
+    Raises:
+        ConfigError: nothing here asks who calls.
+    """
+    from hauberk.core.errors import ConfigError
+
+    if as_name is not None and kind != "vault" and vault is None:
+        hint = "name its vault with --vault DIR" if kind == "deployment" else "leave it out"
+        raise ConfigError(f"--as says who enters a vault, and TARGET is a {_KINDS[kind]}", hint=hint)
+    if api_key_file is not None and kind not in ("vault", "deployment"):
+        raise ConfigError(
+            f"--api-key-file is for a vault or a server, and TARGET is a {_KINDS[kind]}", hint="leave it out"
+        )
+
+
+def _must_be_there(osv: Path | None, ledger: str | None) -> None:
+    """A mistyped path is a wrong call; what lies there and cannot be believed is the verdict's matter.
+
+    Raises:
+        DataError: nothing lies at a path that an option names. A URL is asked later.
+    """
+    from hauberk.core.errors import DataError
+
+    if osv is not None and not osv.exists():
+        raise DataError(
+            f"--osv: there is nothing at {osv}",
+            hint="download PyPI/all.zip of OSV where there is a network, and name it; or --online",
+        )
+    if ledger is not None and "://" not in ledger and not (ledger.strip() and Path(ledger).exists()):
+        raise DataError(
+            f"--ledger: there is nothing at {ledger or repr(ledger)}",
+            hint="the folder that hauberk ledger init made, or the URL of a ledger",
+        )
 
 
 def _may_list(kind: str) -> None:
@@ -236,6 +276,7 @@ def _last_release(vault: Vault, facts: Target) -> Verdict | None:
 
 def _write(
     verdict: Verdict,
+    facts: Target,
     chosen: list[str],
     out: Path,
     lang: Any,
@@ -246,6 +287,7 @@ def _write(
 ) -> Iterator[Path]:
     from hauberk.assurance.formats.html import to_html
     from hauberk.assurance.formats.junit import to_junit
+    from hauberk.assurance.formats.places import places_of
     from hauberk.assurance.formats.sarif import to_sarif
     from hauberk.core.files import write_atomic
 
@@ -253,7 +295,9 @@ def _write(
         if name == "json":
             text = json.dumps(verdict.to_evidence().to_json(), indent=1, ensure_ascii=False).encode()
         elif name == "sarif":
-            text = json.dumps(to_sarif(verdict, lang), indent=1, ensure_ascii=False).encode()
+            text = json.dumps(
+                to_sarif(verdict, lang, places=places_of(facts)), indent=1, ensure_ascii=False
+            ).encode()
         elif name == "junit":
             text = to_junit(verdict, lang)
         else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -12,8 +13,15 @@ from hauberk.cli import common
 @common.json_option
 def command(package: Path, as_json: bool) -> None:
     """Show what a model package is, after checking it; nothing in it is executed."""
+    from hauberk.core.errors import DataError
+    from hauberk.core.manifest import MANIFEST
     from hauberk.models import read
 
+    if (package / "config.json").is_file() and not (package / MANIFEST).is_file():
+        raise DataError(
+            f"{package} is a folder of the transformers library, not a model package",
+            hint=f"hauberk import {shlex.quote(str(package))} --out PKG; then hauberk info PKG",
+        )
     found = read(package)
     manifest = found.manifest
     sizes = [facts["size_bytes"] for facts in manifest["files"].values()]

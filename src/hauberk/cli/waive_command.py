@@ -58,12 +58,14 @@ def command(
     refuse_overwrite(out, force=force)
     made = make_waiver(rule, subject or _subject(verdict, rule), reason, days=days)
     if name is not None:
-        write_signers(key, [generate(name)])
+        write_signers(key, [generate(name)], use="signs waivers as {name} (Ed25519)")
     elif not key.is_file():
         raise DataError(f"no key of a person at {key}", hint="--new-key NAME makes it, under your name")
-    signers = [one for one in read_signers(key) if isinstance(one, Ed25519Signer)]
+    hint = "--key is the file that --new-key NAME made; another --key with --new-key NAME makes one"
+    found = read_signers(key, of="a person who signs waivers", hint=hint)
+    signers = [one for one in found if isinstance(one, Ed25519Signer)]
     if not signers:
-        raise DataError(f"{key} holds no Ed25519 key", hint="--new-key NAME makes one")
+        raise DataError(f"{key} holds no Ed25519 key, with which waivers are signed", hint=hint)
     write_waiver(out, made, signers[0])
     if as_json:
         common.print_json({"waiver": str(out), "by": signers[0].name, **vars(made)})

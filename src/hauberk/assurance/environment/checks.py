@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from hauberk.assurance.environment.machine import TITLES
 from hauberk.assurance.environment.vulnerable import Vulnerability
 from hauberk.assurance.finding import Severity, Subject
 from hauberk.assurance.rule import Observation
-from hauberk.assurance.text import Text, same
+from hauberk.assurance.text import Text, many, same
 from hauberk.core.canonical import digest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def vulnerable(target: Target, settings: Mapping[str, Any]) -> Iterable[Observat
             state="unknown",
             subject=where,
             seen=Text(
-                f"{len(facts.packages)} packages, and no knowledge of flaws: {facts.known.failed.en}",
+                f"{many(len(facts.packages), 'package')}, and no knowledge of flaws: {facts.known.failed.en}",
                 f"共 {len(facts.packages)} 个软件包，但没有漏洞知识：{facts.known.failed.zh}",
             ),
             fix=("hauberk audit TARGET --osv all.zip",),
@@ -47,7 +48,7 @@ def vulnerable(target: Target, settings: Mapping[str, Any]) -> Iterable[Observat
             state="passed",
             subject=where,
             seen=Text(
-                f"{len(facts.packages)} packages, none with a published flaw",
+                f"{many(len(facts.packages), 'package')}, none with a published flaw",
                 f"共 {len(facts.packages)} 个软件包，均无已公开的漏洞",
             ),
             figures=_source(facts),
@@ -73,7 +74,7 @@ def _flawed(name: tuple[str, str], flaws: list[Vulnerability]) -> Observation:
         severity=min(worst, key=order.index),
         subject=_subject(f"{name[0]} {name[1]}", *ids),
         seen=Text(
-            f"{name[0]} {name[1]}{near.en} has {len(ids)} published flaws: {said}",
+            f"{name[0]} {name[1]}{near.en} has {many(len(ids), 'published flaw')}: {said}",
             f"{name[0]} {name[1]}{near.zh} 有 {len(ids)} 个已公开的漏洞：{said}",
         ),
         fix=fix,
@@ -114,7 +115,7 @@ def fresh(target: Target, settings: Mapping[str, Any]) -> Iterable[Observation]:
     known, most = facts.known, settings["days"]
     age = known.age_days or 0.0
     subject = Subject("environment", "advisories", known.digest or digest([known.source]))
-    needed = Text(f"not older than {most} days", f"不超过 {most} 天")
+    needed = Text(f"not older than {many(most, 'day')}", f"不超过 {most} 天")
     # a day of grace: clocks and zones differ, but no honest copy comes from next week
     if age < -1:
         seen = Text(
@@ -141,14 +142,14 @@ def pinned(target: Target, settings: Mapping[str, Any]) -> Iterable[Observation]
     for line in facts.unread:
         yield Observation(
             state="unknown",
-            subject=_subject("lock file", line),
+            subject=_subject("lock-file", line),
             seen=Text(f"a lock file cannot be read: {line}", f"锁定文件无法读取：{line}"),
         )
     locks = [one for one in facts.locks if not one.endswith("pyproject.toml")]
     if not locks:
         yield Observation(
             state="failed",
-            subject=_subject("lock files", *facts.locks),
+            subject=_subject("lock-files", *facts.locks),
             seen=Text("no lock file beside pyproject.toml", "pyproject.toml 旁没有锁定文件"),
             fix=("pip freeze > requirements.txt",),
         )
@@ -166,7 +167,7 @@ def _lock(facts: Environment, lock: str, settings: Mapping[str, Any]) -> Iterato
             state="passed",
             subject=subject,
             seen=Text(
-                f"{lock}: {len(inside)} packages, one version each",
+                f"{lock}: {many(len(inside), 'package')}, one version each",
                 f"{lock}：{len(inside)} 个软件包，版本均唯一",
             ),
         )
@@ -206,11 +207,14 @@ def hardened(target: Target, settings: Mapping[str, Any]) -> Iterable[Observatio
             fix=(one.fix,) if one.fix else (),
         )
     if not wrong:
-        names = ", ".join(one.name for one in facts.machine)
+        names = [TITLES.get(one.name, same(one.name)) for one in facts.machine]
         yield Observation(
             state="passed",
             subject=_subject("machine"),
-            seen=Text(f"in order: {names}", f"正常：{names}"),
+            seen=Text(
+                f"in order: {', '.join(one.en for one in names)}",
+                f"正常：{'、'.join(one.zh for one in names)}",
+            ),
         )
 
 
@@ -255,7 +259,10 @@ def secrets(target: Target, settings: Mapping[str, Any]) -> Iterable[Observation
         yield Observation(
             state="failed",
             subject=_subject(file, *numbers),
-            seen=Text(f"{file}: secrets on lines {shown}", f"{file}：第 {shown} 行有密钥或口令"),
+            seen=Text(
+                f"{file}: secrets on {'line' if len(numbers) == 1 else 'lines'} {shown}",
+                f"{file}：第 {shown} 行有密钥或口令",
+            ),
             figures={"file": file, "lines": numbers},
         )
     yield from _whole(facts, bool(places))
@@ -271,9 +278,12 @@ def _whole(facts: Environment, found: bool) -> Iterator[Observation]:
         yield Observation(
             state="unknown",
             subject=subject,
-            seen=Text(f"{files.beyond} files were not looked at", f"有 {files.beyond} 个文件未检查"),
+            seen=Text(
+                f"{many(files.beyond, 'file was', 'files were')} not looked at",
+                f"有 {files.beyond} 个文件未检查",
+            ),
         )
     elif not found:
         yield Observation(
-            state="passed", subject=subject, seen=Text(f"{files.looked} files", f"{files.looked} 个文件")
+            state="passed", subject=subject, seen=Text(many(files.looked, "file"), f"{files.looked} 个文件")
         )

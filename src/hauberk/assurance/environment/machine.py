@@ -40,6 +40,20 @@ _SWITCHES = {  # variables that open something, and the values with which they d
 }
 
 
+TITLES = {  # of what is looked at, in sentences; ids stay the same in both languages
+    "python": Text("Python", "Python"),
+    "assertions": Text("assertions", "断言"),
+    "module-folders": Text("module folders", "模块目录"),
+    "variables": Text("variables", "环境变量"),
+    "user": Text("user", "运行用户"),
+    "core-dumps": Text("core dumps", "内存转储"),
+    "umask": Text("umask", "新文件权限"),
+    "memory": Text("memory", "内存读取"),
+    "openssl": Text("OpenSSL", "OpenSSL"),
+    "tls": Text("TLS", "TLS"),
+}
+
+
 @dataclass(frozen=True)
 class Look:
     """One look.

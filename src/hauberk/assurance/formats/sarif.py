@@ -8,7 +8,9 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import quote
 
-from hauberk.assurance.finding import Finding, Severity, State
+from hauberk.assurance.finding import Excuse, Finding, Severity, State
+from hauberk.assurance.formats.places import Places
+from hauberk.assurance.formats.text import WORDS
 from hauberk.assurance.text import Lang, Text
 from hauberk.assurance.verdict import Verdict
 
@@ -25,8 +27,14 @@ _KIND: Mapping[State, str] = {
 }
 
 
-def to_sarif(verdict: Verdict, lang: Lang = "en") -> dict[str, Any]:
-    """One run. A waived finding is a suppressed result."""
+def to_sarif(verdict: Verdict, lang: Lang = "en", *, places: Places | None = None) -> dict[str, Any]:
+    """One run. A waived finding is a suppressed result.
+
+    Args:
+        places: where what was audited lies. A verdict itself holds no paths, which differ from machine to
+            machine; without places the target's name stands for its path.
+    """
+    places = places or Places(quote(verdict.target.name))
     order = {name: place for place, name in enumerate(verdict.rules)}
     return {
         "$schema": _SCHEMA,
@@ -46,7 +54,7 @@ def to_sarif(verdict: Verdict, lang: Lang = "en") -> dict[str, Any]:
                         "endTimeUtc": verdict.created,
                         "exitCode": 0 if verdict.passed else 1,
                         "toolExecutionNotifications": [
-                            {"level": "error", "message": {"text": f"changed while it was looked at: {name}"}}
+                            {"level": "error", "message": {"text": WORDS["changed"].format(names=name)(lang)}}
                             for name in verdict.changed
                         ]
                         + [
@@ -60,7 +68,7 @@ def to_sarif(verdict: Verdict, lang: Lang = "en") -> dict[str, Any]:
                 ],
                 "columnKind": "unicodeCodePoints",
                 "language": "zh-Hans" if lang == "zh" else "en",
-                "results": [_result(one, order, lang) for one in verdict.findings],
+                "results": [_result(one, order, lang, places) for one in verdict.findings],
                 "properties": {
                     "passed": verdict.passed,
                     "verdict": verdict.to_evidence().digest,
@@ -103,7 +111,7 @@ def _rule(name: str, rule: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     }
 
 
-def _result(one: Finding, order: Mapping[str, int], lang: Lang) -> dict[str, Any]:
+def _result(one: Finding, order: Mapping[str, int], lang: Lang, places: Places) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": one.rule,
         "ruleIndex": order[one.rule],
@@ -112,7 +120,7 @@ def _result(one: Finding, order: Mapping[str, int], lang: Lang) -> dict[str, Any
         "message": {"text": _message(one, lang)},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": quote(one.subject.name, safe="/:@")}},
+                "physicalLocation": {"artifactLocation": {"uri": places.of(one)}},
                 "logicalLocations": [
                     {"name": one.subject.name, "kind": one.subject.kind, "fullyQualifiedName": _full(one)}
                 ],
@@ -131,10 +139,14 @@ def _result(one: Finding, order: Mapping[str, int], lang: Lang) -> dict[str, Any
         result["suppressions"] = [
             {
                 "kind": "external",
-                "justification": f"{one.excuse.by}, until {one.excuse.until}: {one.excuse.reason}",
+                "justification": _justified(one.excuse, lang),
             }
         ]
     return result
+
+
+def _justified(excuse: Excuse, lang: Lang) -> str:
+    return WORDS["by"].format(by=excuse.by, until=excuse.until, reason=excuse.reason)(lang)
 
 
 def _message(one: Finding, lang: Lang) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hauberk.assurance.finding import Finding, State, worst_first
 from hauberk.assurance.text import Lang, Text
@@ -33,10 +34,21 @@ WORDS = {
     "waiver": Text(
         "waiver {file} does not count ({standing}): {why}", "豁免 {file} 不生效（{standing}）：{why}"
     ),
+    "unused": Text("unused", "未用到"),
+    "expired": Text("expired", "已过期"),
+    "not yet": Text("not yet", "尚未生效"),
+    "too long": Text("too long", "期限过长"),
+    "not believed": Text("not believed", "不可信"),
     "nothing": Text("nothing of it could be asked", "没有任何可检查的内容"),
 }
 
 
+_WHY_ZH = {  # a verdict keeps its reasons in English; those that its own facts give are said anew
+    "unused": "没有该规则关于此摘要的未决结论",
+    "expired": "已于 {until} 到期",
+    "not yet": "从 {issued} 起生效",
+    "too long": "从 {issued} 到 {until}，超过策略允许的 {most} 天",
+}
 _OPEN: tuple[State, ...] = ("failed", "unknown", "waived")
 
 
@@ -87,9 +99,17 @@ def _notes(verdict: Verdict, lang: Lang) -> Iterator[str]:
         yield WORDS["refused"](lang).format(file=one["file"], why=why(lang))
     for one in verdict.waivers:
         if one["standing"] != "counts":
-            told = {name: one[name] for name in ("file", "standing", "why")}
-            yield WORDS["waiver"](lang).format(**told)
+            standing = one["standing"]
+            named = WORDS[standing](lang) if standing in WORDS else standing
+            yield WORDS["waiver"](lang).format(file=one["file"], standing=named, why=_why(one, verdict, lang))
     if verdict.changed:
         yield WORDS["changed"](lang).format(names=", ".join(verdict.changed[:5]))
     if not verdict.of("passed") and not verdict.failing:
         yield WORDS["nothing"](lang)
+
+
+def _why(waiver: Mapping[str, Any], verdict: Verdict, lang: Lang) -> str:
+    """Why a waiver does not count; of one that is not believed, what the check of its signature said."""
+    if lang == "zh" and waiver["standing"] in _WHY_ZH:
+        return _WHY_ZH[waiver["standing"]].format(**waiver, most=verdict.policy["waivers_at_most_days"])
+    return str(waiver["why"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hauberk.assurance.target import Logged
+from hauberk.assurance.text import Text, same
 from hauberk.core.errors import HauberkError, IntegrityError
 from hauberk.core.evidence import Evidence
 from hauberk.crypto.notes import parse_verifier
@@ -32,20 +33,22 @@ class Ledger:
     def __init__(self, where: str | Path | Reader | None, keys: Iterable[str]) -> None:
         self._log: Reader | None = None
         self._opened = isinstance(where, str | Path)
-        self.where, self.why, self.size = "", "", 0
+        self.where, self.size = "", 0
+        self.why: Text | None = None
         known = tuple(Party(parse_verifier(one)) for one in keys)
         if where is None:
-            self.why = "no ledger was named"
+            self.why = Text("no ledger was named", "未指定账本")
             return
         try:
             self._log = open_ledger(where) if isinstance(where, str | Path) else where
             self.where = self._log.where
             if not known:
-                raise IntegrityError("the policy trusts no log")
+                self.why = Text("the policy trusts no log", "策略未信任任何账本")
+                return
             self._head = Policy(logs=known).check(self._log.head())
             self.size = self._head.size
         except HauberkError as error:
-            self.why = str(error)
+            self.why = same(str(error))
 
     def __enter__(self) -> Ledger:
         return self

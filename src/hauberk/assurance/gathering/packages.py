@@ -19,6 +19,7 @@ from hauberk.assurance.finding import Subject
 from hauberk.assurance.gathering.counting import count, read_folder
 from hauberk.assurance.gathering.ledgers import Ledger
 from hauberk.assurance.target import Model, Scanned, Sealing, Signed
+from hauberk.assurance.text import Text, same
 from hauberk.assurance.trust import Trust
 from hauberk.core.canonical import file_digest, parse_json
 from hauberk.core.errors import DataError, HauberkError, IntegrityError
@@ -121,24 +122,33 @@ def signature_of(path: Path, trust: Trust) -> Signed:
         return Signed(state="absent")
     name = file_digest(place)
     if not trust.signers and not trust.authorities:
-        return Signed(state="unknown signer", digest=name, why="the policy trusts nobody's signature")
+        why = Text("the policy trusts nobody's signature", "策略未信任任何人的签名")
+        return Signed(state="unknown signer", digest=name, why=why)
     from hauberk.protection.sign import Authority, PublicKey, verify
 
     trusted: list[Any] = [PublicKey(one.path) for one in trust.signers]
     if trust.authorities:
         trusted.append(Authority(tuple(one.path for one in trust.authorities)))
-    why = ""
+    said = ""
     for one in trusted:
         try:
             found = verify(path, place, one)
             if found.ok:
-                return Signed(state="holds", signer=found.signer, digest=name)
+                return Signed(state="holds", signer=_signer(one.method, found.signer), digest=name)
             found.require()
         except HauberkError as error:
             # a signature that holds over other files says more than one by another key
-            why = str(error) if "is not what was signed" in str(error) or not why else why
-    state = "broken" if "is not what was signed" in why else "unknown signer"
-    return Signed(state=state, digest=name, why=why)  # type: ignore[arg-type]
+            said = str(error) if "is not what was signed" in str(error) or not said else said
+    state = "broken" if "is not what was signed" in said else "unknown signer"
+    return Signed(state=state, digest=name, why=same(said))  # type: ignore[arg-type]
+
+
+def _signer(method: str, said: str) -> Text:
+    """Who signed, in both languages; names and digests are the same in each."""
+    if method == "key":
+        return Text(said, "密钥 " + said.removeprefix("the key ").removeprefix("in "))
+    subject, certified, issuer = said.rpartition(", certified by ")
+    return Text(said, f"{subject}，由 {issuer} 认证" if certified else said)
 
 
 def _scanned(path: Path) -> Scanned:

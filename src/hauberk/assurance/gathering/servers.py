@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from hauberk.assurance.finding import Subject
 from hauberk.assurance.target import ServingFacts
+from hauberk.assurance.text import Text, same
 from hauberk.core.canonical import digest
 from hauberk.core.errors import ConfigError, DataError
 
@@ -30,6 +31,10 @@ _MOST_BYTES = 16 << 20
 _HUGE = 1 << 40  # bytes that nobody sends; a server with a limit says so at once
 _SAMPLE = re.compile(r"^(\w+)(\{[^}]*\})? ([0-9.eE+-]+)", re.MULTILINE)
 _ALERTS, _READY, _GUARD = "hauberk_guard_alerts_total", "hauberk_ready", b"hauberk_guard_alerts"
+_READINESS = {
+    True: same(""),
+    False: Text("it is not ready: it answered {status}", "尚未就绪：返回状态码 {status}"),
+}
 _JSON = {"content-type": "application/json"}
 
 
@@ -152,7 +157,7 @@ def gather_server(
             subject=subject,
             url=asking.url,
             answers=ready.status == 200,
-            why="" if ready.status == 200 else f"it is not ready: it answered {ready.status}",
+            why=_READINESS[ready.status == 200].format(status=ready.status),
             tls=tls,
             certificate_until=until,
             old_tls=asking.takes_old_tls(),
@@ -164,7 +169,7 @@ def gather_server(
             alerts=None if figures is None or not guard else int(sum(figures.get(_ALERTS, []))),
         )
     except OSError as error:
-        why = str(error) or type(error).__name__
+        why = same(str(error) or type(error).__name__)
         return ServingFacts(subject=subject, url=asking.url, answers=False, why=why, loopback=loopback)
 
 

@@ -21,6 +21,7 @@ from hauberk.assurance.finding import Subject
 from hauberk.assurance.gathering.packages import gather_model
 from hauberk.assurance.gathering.people import gather_identities, gather_keys
 from hauberk.assurance.target import Logged, Model, VaultFacts
+from hauberk.assurance.text import Text
 from hauberk.assurance.trust import Trust
 from hauberk.core.canonical import digest, file_digest
 from hauberk.core.errors import HauberkError
@@ -123,7 +124,11 @@ def _published(vault: Vault, trust: Trust, documents: Iterable[Evidence]) -> Log
     verifier = vault.settings.ledger_verifier
     if trust.logs and verifier not in trust.logs:
         return Logged(
-            where=vault.ledger.where, why=f"the policy trusts other logs than the vault's: {verifier}"
+            where=vault.ledger.where,
+            why=Text(
+                f"the policy trusts other logs than the vault's: {verifier}",
+                f"策略信任的账本不含保管库的账本：{verifier}",
+            ),
         )
     head = Policy.of_log(parse_verifier(verifier)).check(vault.ledger.head())
     return Logged(where=vault.ledger.where, head=head.size, proofs={one.digest: "holds" for one in documents})
@@ -225,10 +230,22 @@ def _readable(path: Path) -> bool:
     return b'"dtype"' in head or (bool(head) and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head))
 
 
-def _exposed(vault: Vault) -> list[str]:
+_RIGHTS = (  # as the doctor of vaults says them
+    (re.compile(r"others may write there \(mode (\d+)\)"), r"他人可在其中写入（权限 \1）"),
+    (re.compile(r"mode (\d+)"), r"权限 \1"),
+    (re.compile(r"belongs to (.+)"), r"属于 \1"),
+)
+
+
+def _rights(found: str) -> Text:
+    zh = next((shape.sub(told, found) for shape, told in _RIGHTS if shape.fullmatch(found)), found)
+    return Text(found, zh)
+
+
+def _exposed(vault: Vault) -> list[Text]:
     secrets = [one for one in (vault.folder / KEY, vault.folder / vault.settings.ledger_key) if one.exists()]
     return [
-        f"{Path(one.place).name}: {one.found}"
+        Text("{file}: {found}", "{file}：{found}").format(file=Path(one.place).name, found=_rights(one.found))
         for one in rights.look(vault.folder, secrets, [vault.folder / FILE])
         if one.status == "fail"
     ]

@@ -9,7 +9,7 @@ from hauberk.assurance.names import ACCESS, TRAIL
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import held, percent, quoted, say
 from hauberk.assurance.target import ApiKey, Identity, Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 
 _POWERS = ("access.manage", "vault.admin")
 _SHOWN = 5  # names in a sentence; all of them stand in the figures
@@ -26,19 +26,21 @@ def stale_keys(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
     disabled = {one.name for one in vault.identities if one.disabled}
     stale = [one for one in vault.keys if one.identity not in disabled and _stale(one, target, settings)]
     needed = Text(
-        f"keys that were used in the last {settings['unused_days']} days, are not older than "
-        f"{settings['age_days']} days" + (", and end" if settings["must_end"] else ""),
+        f"keys that were used in the last {many(settings['unused_days'], 'day')}, are not older than "
+        f"{many(settings['age_days'], 'day')}" + (", and end" if settings["must_end"] else ""),
         f"密钥在最近 {settings['unused_days']} 天内使用过，且不超过 {settings['age_days']} 天"
         + ("，并有到期日" if settings["must_end"] else ""),
     )
     names = [f"{one.id} ({one.identity})" for one in stale]
     if stale:
         seen = Text(
-            f"{len(stale)} of {len(vault.keys)} keys: {_some(names)}",
+            f"{len(stale)} of {many(len(vault.keys), 'key')}: {_some(names)}",
             f"{len(vault.keys)} 个密钥中有 {len(stale)} 个：{_some(names)}",
         )
     else:
-        seen = Text(f"{len(vault.keys)} keys, all of them in use", f"共 {len(vault.keys)} 个密钥，均在使用")
+        seen = Text(
+            f"{many(len(vault.keys), 'key')}, each of them in use", f"共 {len(vault.keys)} 个密钥，均在使用"
+        )
     place = quoted(vault.place)
     fix = tuple(f"hauberk access key revoke {one.id} --vault {place}" for one in stale[:_SHOWN])
     yield say(held(not stale), vault.subject, seen, needed, fix=fix, keys=[one.id for one in stale])
@@ -94,7 +96,7 @@ def second_factor(target: Target, settings: Mapping[str, Any]) -> Iterator[Obser
         seen = Text(f"a password alone lets in: {_some(bare)}", f"仅凭密码即可进入：{_some(bare)}")
     else:
         seen = Text(
-            f"{len(people)} people with passwords, all with a second factor",
+            f"{many(len(people), 'person', 'people')} with a password, each with a second factor",
             f"{len(people)} 人使用密码，均有第二因素",
         )
     fix = tuple(f"hauberk access user disable {one} --vault {quoted(vault.place)}" for one in bare[:_SHOWN])
@@ -110,7 +112,7 @@ def four_eyes(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
         f"at least {settings['approvals']} who agree besides the one who asks",
         f"除申请人外至少 {settings['approvals']} 人同意",
     )
-    seen = Text(f"{approvals} are asked for", f"要求 {approvals} 人同意")
+    seen = Text(f"{many(approvals, 'person is', 'people are')} asked for", f"要求 {approvals} 人同意")
     fix = f"edit {quoted(vault.place)}/vault.toml: [policy] approvals = {settings['approvals']}"
     yield say(
         held(approvals >= settings["approvals"]), vault.subject, seen, needed, fix=(fix,), approvals=approvals
@@ -141,12 +143,13 @@ def exposed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation
         return
     if vault.exposed:
         seen = Text(
-            f"others may reach: {_some(list(vault.exposed))}", f"他人可访问：{_some(list(vault.exposed))}"
+            f"others may reach: {_some([one.en for one in vault.exposed])}",
+            f"他人可访问：{_some([one.zh for one in vault.exposed])}",
         )
     else:
         seen = Text("keys and folder are their owner's alone", "密钥与文件夹仅其所有者可访问")
     fix = f"chmod -R go-rwx {quoted(vault.place)}"
-    yield say(held(not vault.exposed), vault.subject, seen, fix=(fix,), files=list(vault.exposed))
+    yield say(held(not vault.exposed), vault.subject, seen, fix=(fix,), files=[one.en for one in vault.exposed])
 
 
 def _days(name: str, title: Text, low: int, standard: int, high: int) -> Parameter:

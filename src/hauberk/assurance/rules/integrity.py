@@ -8,12 +8,22 @@ from typing import Any
 from hauberk.assurance.finding import Severity
 from hauberk.assurance.names import EVIDENCE, POISONING, TAMPERING, UNSAFE
 from hauberk.assurance.rule import Observation, Rule
-from hauberk.assurance.rules.saying import believable, data_of, held, mend, quoted, say, where
+from hauberk.assurance.rules.saying import (
+    believable,
+    data_of,
+    held,
+    kinds,
+    mend,
+    quoted,
+    say,
+    where,
+)
 from hauberk.assurance.target import Model, Refused, Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 from hauberk.core.evidence import Evidence
 
 _BIRTHS = ("training", "import")
+_NO_LEDGER = Text("no ledger", "无账本")
 
 
 def package(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -45,7 +55,8 @@ def _papers(model: Model) -> Observation:
         fix = tuple(f"rm {quoted(f'{model.papers}/' + one.file.rpartition('/')[2])}" for one in gone)
         return say("failed", model.subject, _listed(bad), fix=fix, refused=[one.file for one in bad])
     seen = Text(
-        f"{len(model.evidence)} documents count; {others} of other models were left out",
+        f"{many(len(model.evidence), 'document counts', 'documents count')}; {others} of other models "
+        + ("was left out" if others == 1 else "were left out"),
         f"{len(model.evidence)} 份文件计入；{others} 份属于其他模型，未计入",
     )
     return say("passed", model.subject, seen, counted=len(model.evidence), foreign=others)
@@ -92,7 +103,7 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         logged = model.logged
         documents = [one for one in model.evidence if logged.proofs.get(one.digest) is not None]
         if logged.why or (not documents and model.evidence):
-            seen = Text(f"no proofs: {logged.why or 'no ledger'}", f"没有证明：{logged.why or '无账本'}")
+            seen = Text("no proofs: {why}", "没有证明：{why}").format(why=logged.why or _NO_LEDGER)
             trusted = 'edit POLICY: [trust] logs = ["LEDGER/key.pub"]'
             named = "hauberk audit TARGET --ledger LEDGER --policy POLICY"
             # of a model in a vault the vault's own ledger is asked, which needs no naming
@@ -103,14 +114,16 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
         absent = [one for one in documents if logged.proofs[one.digest] == "not logged"]
         if fails:
             seen = Text(
-                f"{len(fails)} proofs fail in {logged.where}", f"{logged.where} 中有 {len(fails)} 个证明不成立"
+                f"{many(len(fails), 'proof fails', 'proofs fail')} in {logged.where}",
+                f"{logged.where} 中有 {len(fails)} 个证明不成立",
             )
             yield say("failed", model.subject, seen, evidence=tuple(fails), severity="critical")
         elif absent:
-            kinds = ", ".join(sorted({one.kind for one in absent}))
+            which = kinds(sorted({one.kind for one in absent}))
             seen = Text(
-                f"{len(absent)} of {len(documents)} documents are not in {logged.where}: {kinds}",
-                f"{len(documents)} 份文件中有 {len(absent)} 份不在 {logged.where} 中：{kinds}",
+                f"{len(absent)} of {many(len(documents), 'document')} {'is' if len(absent) == 1 else 'are'} "
+                f"not in {logged.where}: {which.en}",
+                f"{len(documents)} 份文件中有 {len(absent)} 份不在 {logged.where} 中：{which.zh}",
             )
             fix = "hauberk ledger append evidence/*.json --ledger LEDGER"
             yield say(
@@ -118,7 +131,8 @@ def ledger(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
             )
         else:
             seen = Text(
-                f"{len(documents)} documents proven under a head of {logged.head} entries",
+                f"{many(len(documents), 'document')} proven under a head of "
+                f"{many(logged.head, 'entry', 'entries')}",
                 f"{len(documents)} 份文件已在 {logged.head} 条记录的账本头下得到证明",
             )
             yield say("passed", model.subject, seen, evidence=tuple(documents), head=logged.head)
@@ -153,8 +167,8 @@ def provenance(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
         if gaps:
             seen = Text("; ".join(one.en for one in gaps), "；".join(one.zh for one in gaps))
         else:
-            steps = " → ".join(one.kind for one in model.born)
-            seen = Text(f"whole, from data to model: {steps}", f"从数据到模型完整：{steps}")
+            steps = kinds((one.kind for one in model.born), " → ", " → ")
+            seen = Text("whole, from data to model: {steps}", "从数据到模型完整：{steps}").format(steps=steps)
         yield say(
             held(not gaps), model.subject, seen, evidence=model.born, steps=[one.kind for one in model.born]
         )
@@ -176,7 +190,8 @@ def _gaps(model: Model) -> Iterator[Text]:
         lost = [parent for parent in one.parents if parent not in known]
         # what a model was before it was brought in, or scanned, is told elsewhere
         if lost and one.kind != "import":
-            yield Text(f"a step before the {one.kind} is missing", f"{one.kind} 之前的步骤缺失")
+            step = kinds([one.kind])
+            yield Text(f"a step before the {step.en} is missing", f"“{step.zh}”之前的步骤缺失")
 
 
 def _has_data(one: Evidence) -> bool:

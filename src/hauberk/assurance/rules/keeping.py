@@ -9,7 +9,7 @@ from hauberk.assurance.names import OPERATIONS, PERSONAL, STORED
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import age_days, held, percent, quoted, say
 from hauberk.assurance.target import Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 
 _SHOWN = 5
 _PERIODS = {"hourly": 1 / 24, "daily": 1, "weekly": 7, "monthly": 30, "yearly": 365}
@@ -75,7 +75,7 @@ def drill(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     if vault is None:
         return
     needed = Text(
-        f"a restored and verified backup in the last {settings['days']} days",
+        f"a restored and verified backup in the last {many(settings['days'], 'day')}",
         f"最近 {settings['days']} 天内恢复并验证过备份",
     )
     fix = "hauberk backup drill --from REPO --password-file FILE --identity KEY"
@@ -88,7 +88,7 @@ def drill(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     passed = one.result.get("passed") is True
     reason = one.result.get("reason")
     seen = Text(
-        f"the last drill, {days:.0f} days ago, " + ("passed" if passed else f"did not pass: {reason}"),
+        f"the last drill, {many(days, 'day')} ago, " + ("passed" if passed else f"did not pass: {reason}"),
         f"最近一次演练在 {days:.0f} 天前，" + ("已通过" if passed else f"未通过：{reason}"),
     )
     yield say(
@@ -101,7 +101,9 @@ def retention(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
     vault = target.vault
     if vault is None:
         return
-    needed = Text(f"backups that reach back {settings['days']} days", f"备份可追溯 {settings['days']} 天")
+    needed = Text(
+        f"backups that reach back {many(settings['days'], 'day')}", f"备份可追溯 {settings['days']} 天"
+    )
     fix = (
         f"hauberk backup schedule --vault {quoted(vault.place)} --to REPO --password-file FILE "
         "--recipient KEY.pub --keep-daily 7 --keep-monthly 12 --out units"
@@ -112,7 +114,7 @@ def retention(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
         yield say("unknown", vault.subject, seen, needed, fix=(fix, again))
         return
     reach = _reach(vault.keep)
-    seen = Text(f"{vault.keep}: {reach:.0f} days", f"{vault.keep}：{reach:.0f} 天")
+    seen = Text(f"{vault.keep}: {many(reach, 'day')}", f"{vault.keep}：{reach:.0f} 天")
     yield say(held(reach >= settings["days"]), vault.subject, seen, needed, fix=(fix,), days=reach)
 
 

@@ -20,7 +20,7 @@ from hauberk.assurance.rules.saying import (
     where,
 )
 from hauberk.assurance.target import Model, Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 from hauberk.core.evidence import Evidence
 
 
@@ -152,7 +152,7 @@ def anonymous(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             yield say("unknown", _data(one), seen, needed, evidence=(one,), fix=(fix,))
             continue
         seen = Text(
-            f"the smallest group has {k:.0f} people, the highest risk of one is {percent(risk)}",
+            f"the smallest group has {many(k, 'person', 'people')}, the highest risk of one is {percent(risk)}",
             f"最小的组有 {k:.0f} 人，个人最高风险为 {percent(risk)}",
         )
         yield say(

@@ -9,7 +9,7 @@ from hauberk.assurance.names import THEFT
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import believable, data_of, held, mend, say, where
 from hauberk.assurance.target import Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 
 
 def sealed(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -61,8 +61,8 @@ def marked(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]
             yield say("failed", model.subject, seen, evidence=(*made, *lost), fix=mend(model, *fix))
             continue
         seen = Text(
-            f"{max(len(made), len(model.commitments))} commitment(s), {len(checks)} search(es) that found "
-            "the mark",
+            f"{many(max(len(made), len(model.commitments)), 'commitment')}, "
+            f"{many(len(checks), 'search', 'searches')} that found the mark",
             f"{max(len(made), len(model.commitments))} 份承诺，{len(checks)} 次查找均找到标记",
         )
         yield say("passed", model.subject, seen, evidence=(*made, *checks))
@@ -79,7 +79,7 @@ def traceable(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
         )
         if issued:
             seen = Text(
-                f"{len(issued)} copies were issued, each marked for its recipient",
+                f"{many(len(issued), 'copy was', 'copies were')} issued, each marked for its recipient",
                 f"已发放 {len(issued)} 份副本，均为接收者单独标记",
             )
             yield say("passed", model.subject, seen, evidence=issued)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
 from hauberk.assurance.names import ACCURACY, EVASION, EVIDENCE, FAULTS
@@ -17,15 +18,17 @@ from hauberk.assurance.rules.saying import (
     missing,
     number,
     percent,
+    quoted,
     say,
     where,
 )
 from hauberk.assurance.target import Model, Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 from hauberk.core.evidence import Evidence
 
 _SLACK = 1e-9  # radii are decimal fractions of decimal ranges
 _MEASURED = ("evaluation", "certificates", "corruptions")
+_USUAL = 4 / 255  # the radius, as a share of the input range, that the profile standard asks for
 _ANSWERED = ("HB112", "HB113")  # what a defence declares of itself, which the cascade has answered
 
 
@@ -53,12 +56,27 @@ def _radius(settings: Mapping[str, Any]) -> Text:
 
 
 def _how(model: Model, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    eps = f"{settings['eps'] * model.range:.4g}"
+    eps = _option(settings["eps"] * model.range)
     data = data_of(model)
     return (
         f"hauberk evaluate {where(model)} --data {data} --norm {settings['norm']} --eps {eps}",
         f"hauberk harden {where(model)} --data {data} --norm {settings['norm']} --eps {eps} --out HARDENED",
     )
+
+
+def _again(model: Model, one: Evidence | None) -> str:
+    """The evaluation that repeats a measurement's attacker, or the usual one's where none was measured."""
+    threat = one.parameters.get("threat") if one is not None else None
+    norm, eps = (threat.get("norm"), number(threat, "eps")) if isinstance(threat, dict) else (None, None)
+    if not isinstance(norm, str) or eps is None:
+        norm, eps = "linf", _USUAL * model.range
+    about = f"{where(model)} --data {data_of(model, one)}"
+    return f"hauberk evaluate {about} --norm {quoted(norm)} --eps {_option(eps)}"
+
+
+def _option(eps: float) -> str:
+    """A radius as a command takes it, in four digits, never below: what is measured there must count here."""
+    return f"{Context(prec=4, rounding=ROUND_CEILING).create_decimal(repr(round(eps, 12))):f}"
 
 
 def worst_case(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
@@ -73,7 +91,7 @@ def worst_case(target: Target, settings: Mapping[str, Any]) -> Iterator[Observat
         radius_asked = _radius(settings)
         needed = Text(
             f"at least {percent(settings['least'])} right in the worst case within {radius_asked.en}, on at "
-            f"least {settings['samples']} samples",
+            f"least {many(settings['samples'], 'sample')}",
             f"在 {radius_asked.zh}内，最坏情况下至少 {percent(settings['least'])} 正确，"
             f"样本不少于 {settings['samples']} 个",
         )
@@ -171,7 +189,7 @@ def certified(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             f"at least {percent(settings['least'])} right with a certificate within {radius_asked.en}",
             f"在 {radius_asked.zh}内至少 {percent(settings['least'])} 有正确性证书",
         )
-        eps = f"{settings['eps'] * model.range:.4g}"
+        eps = _option(settings["eps"] * model.range)
         about = f"{where(model)} --data {data_of(model)}"
         fix = f"hauberk certify {about} --norm {settings['norm']} --eps {eps}"
         if not found:
@@ -224,10 +242,12 @@ def flags(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
             )
         else:
             seen = Text(
-                f"{len(measured)} measurements raise none that is open",
+                f"{many(len(measured), 'measurement raises', 'measurements raise')} none that is open",
                 f"{len(measured)} 份测量均无未解答的警示",
             )
-        fix = (f"hauberk evaluate {where(model)} --data {data_of(model)} --eps E --samples 1000",)
+        first = next((each[0] for each in raised.values()), None)
+        # the same attacker on more samples: what few of them flagged, more may answer
+        fix = (f"{_again(model, first)} --samples 1000",)
         yield say(
             held(not raised),
             model.subject,
@@ -269,14 +289,14 @@ def fresh(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     for model in believable(target):
         found = model.of("evaluation")
         needed = Text(
-            f"an evaluation of the last {settings['days']} days", f"最近 {settings['days']} 天内的评估"
+            f"an evaluation of the last {many(settings['days'], 'day')}", f"最近 {settings['days']} 天内的评估"
         )
-        fix = f"hauberk evaluate {where(model)} --data {data_of(model)} --eps E"
+        fix = _again(model, found[0] if found else None)
         if not found:
             yield missing(model, Text("never evaluated", "从未评估"), fix)
             continue
         days = age_days(found[0].created, target.at)
-        seen = Text(f"the newest is {days:.0f} days old", f"最新的评估已有 {days:.0f} 天")
+        seen = Text(f"the newest is {many(days, 'day')} old", f"最新的评估已有 {days:.0f} 天")
         yield say(
             held(days <= settings["days"]),
             model.subject,
@@ -343,7 +363,7 @@ RULES = (
         check=worst_case,
         parameters=(
             _NORM,
-            _eps(2 / 255, 4 / 255, 8 / 255),
+            _eps(2 / 255, _USUAL, 8 / 255),
             _least(0.2, 0.4, 0.5, Text("least accuracy in the worst case", "最坏情况下的最低正确率")),
             _SAMPLES,
             Parameter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,38 @@ from hauberk.assurance.rule import Observation
 from hauberk.assurance.target import Model, Target
 from hauberk.assurance.text import Text
 from hauberk.core.evidence import Evidence
+
+_KINDS = {  # of documents, in the words of the Chinese reports
+    "training": "训练",
+    "hardening": "加固",
+    "import": "导入",
+    "evaluation": "评估",
+    "attack": "攻击",
+    "curve": "曲线",
+    "sweep": "参数扫描",
+    "certificates": "鲁棒性证明",
+    "detection": "检测",
+    "corruptions": "常见损坏",
+    "poisoning": "投毒",
+    "cleansing": "投毒清洗",
+    "extraction": "模型窃取",
+    "membership": "成员推断",
+    "inversion": "模型反演",
+    "privacy-audit": "隐私审计",
+    "scan": "导入前扫描",
+    "sealing": "加密封装",
+    "signing": "签名",
+    "obfuscation": "混淆",
+    "trace": "泄露溯源",
+    "watermark": "水印",
+    "watermark-verification": "水印检验",
+}
+
+
+def kinds(names: Iterable[str], joined: str = ", ", zh: str = "、") -> Text:
+    """Kinds of documents in both languages; one that nobody translated reads as it is."""
+    listed = list(names)
+    return Text(joined.join(listed), zh.join(_KINDS.get(one, one) for one in listed))
 
 
 def say(
@@ -64,9 +96,12 @@ def mend(model: Model, *commands: str) -> tuple[str, ...]:
     return (f"hauberk vault pull {quoted(model.place)} --out {where(model)}", *commands)
 
 
-def data_of(model: Model) -> str:
-    """The data set that a model learned from, as ``--data`` takes it; NAME where that is not known."""
-    for one in reversed(model.born):
+def data_of(model: Model, measured: Evidence | None = None) -> str:
+    """The data set of a measurement, else that a model learned from, as ``--data`` takes it.
+
+    NAME where neither is known.
+    """
+    for one in (*((measured,) if measured else ()), *reversed(model.born)):
         found = one.inputs.get("dataset")
         if isinstance(found, dict) and isinstance(found.get("name"), str):
             return quoted(found["name"].partition("/")[0])

@@ -9,7 +9,7 @@ from hauberk.assurance.names import CHANNEL, EXTRACTION, OVERLOAD
 from hauberk.assurance.rule import Observation, Parameter, Rule
 from hauberk.assurance.rules.saying import held, quoted, say
 from hauberk.assurance.target import ServingFacts, Target
-from hauberk.assurance.text import Text
+from hauberk.assurance.text import Text, many
 
 _ASK = "hauberk audit URL --api-key-file AUDITOR.key"
 _SILENT = Text("it could not be asked: {why}", "无法询问：{why}")
@@ -28,7 +28,7 @@ def reachable(target: Target, settings: Mapping[str, Any]) -> Iterator[Observati
             models=list(facts.models),
         )
     else:
-        strange = "CERTIFICATE_VERIFY_FAILED" in facts.why
+        strange = "CERTIFICATE_VERIFY_FAILED" in facts.why.en
         fix = (f"hauberk audit {quoted(facts.url)} --ca CERT.pem",) if strange else ()
         yield say("unknown", facts.subject, _SILENT.format(why=facts.why), fix=fix)
 
@@ -43,7 +43,8 @@ def tls(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     if facts is None:
         return
     needed = Text(
-        f"{settings['least']} or newer, nothing older, and a certificate for {settings['days']} days more",
+        f"{settings['least']} or newer, nothing older, and a certificate for "
+        f"{many(settings['days'], 'day')} more",
         f"{settings['least']} 或更新，不接受更旧版本，证书至少还有 {settings['days']} 天有效",
     )
     fix = "hauberk serve --vault DIR --tls CERT.pem KEY.pem"
@@ -60,11 +61,11 @@ def tls(target: Target, settings: Mapping[str, Any]) -> Iterator[Observation]:
     days = None if ends is None else (ends - target.at).total_seconds() / 86400
     modern = facts.tls >= settings["least"] and not facts.old_tls
     lasting = days is not None and days >= settings["days"]
-    left = "?" if days is None else f"{days:.0f}"
+    left = Text("?", "?") if days is None else Text(many(days, "day"), f"{days:.0f}")
     old = Text(", and old versions too", "，也接受旧版本") if facts.old_tls else Text(".", "。")
     seen = Text(
-        f"{facts.tls}; the certificate ends in {left} days{old.en if facts.old_tls else ''}",
-        f"{facts.tls}；证书还有 {left} 天到期{old.zh if facts.old_tls else ''}",
+        f"{facts.tls}; the certificate ends in {left.en}{old.en if facts.old_tls else ''}",
+        f"{facts.tls}；证书还有 {left.zh} 天到期{old.zh if facts.old_tls else ''}",
     )
     yield say(held(modern and lasting), facts.subject, seen, needed, fix=(fix,), tls=facts.tls, days=days)
 

@@ -25,8 +25,13 @@ _USES = {
 _BY_BYTE = {kind.KIND: kind for kind in KINDS.values()}
 
 
-def write_signers(path: str | Path, signers: Sequence[Signer], *, clock: Clock = now) -> tuple[Path, Path]:
+def write_signers(
+    path: str | Path, signers: Sequence[Signer], *, use: str | None = None, clock: Clock = now
+) -> tuple[Path, Path]:
     """Write secret keys to ``path`` (mode 600), and the public ones to ``path``.pub.
+
+    Args:
+        use: what the keys are for, as the file says it of ``{name}`` [default: what logs and witnesses do].
 
     Raises:
         ConfigError: one of the two is there already; a key is never replaced.
@@ -42,28 +47,36 @@ def write_signers(path: str | Path, signers: Sequence[Signer], *, clock: Clock =
     vkeys = [str(one.verifier) for one in signers]
     lines = [f"# created: {timestamp(clock)}"]
     for one, vkey in zip(signers, vkeys, strict=True):
-        lines += [f"# {_use(one)}; who has it can do so too", f"# public key: {vkey}", _written(one)]
+        told = _use(one) if use is None else use.format(name=one.name)
+        lines += [f"# {told}; who has it can do so too", f"# public key: {vkey}", _written(one)]
     write_atomic(secret, "".join(f"{line}\n" for line in lines).encode(), mode=0o600)
     write_atomic(public, "".join(f"{vkey}\n" for vkey in vkeys).encode())
     return secret, public
 
 
-def read_signers(path: str | Path) -> tuple[Signer, ...]:
+def read_signers(
+    path: str | Path, *, of: str = "a log or witness", hint: str = "hauberk ledger init makes one"
+) -> tuple[Signer, ...]:
     """The secret keys of a file, from ``write_signers`` or from another program that writes Go's form.
+
+    Args:
+        of: whose keys the caller asked for, as messages say it; ``hint`` says what makes such a key.
 
     Raises:
         DataError: no such file, or a line that is no such key; the message names the line, not its content.
         ConfigError: others than its owner may read it.
     """
     path = Path(path)
-    lines = _lines(path, "key file of a log or witness")
+    lines = _lines(path, f"key file of {of}")
+    # a file of another kind is told as such: its rights are not what is wrong with it
+    found = tuple(_parse(line, f"{path}, line {number}", of, hint) for number, line in lines)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise ConfigError(
             f"{path}: others may read these keys (mode {mode:o}), and who has them signs in their name",
             hint=f"chmod 600 {path}",
         )
-    return tuple(_parse(line, f"{path}, line {number}") for number, line in lines)
+    return found
 
 
 def read_verifiers(path: str | Path) -> tuple[Verifier, ...]:
@@ -106,9 +119,9 @@ def _written(signer: Signer) -> str:
     return f"{PRIVATE_HEAD}{signer.name}+{signer.verifier.key_id.hex()}+{key}"
 
 
-def _parse(line: str, where: str) -> Signer:
+def _parse(line: str, where: str, of: str, hint: str) -> Signer:
     if not line.startswith(PRIVATE_HEAD):
-        raise DataError(f"{where} is no secret key of a log or witness", hint="hauberk ledger init makes one")
+        raise DataError(f"{where} is no secret key of {of}", hint=hint)
     try:
         name, id_, encoded = line.removeprefix(PRIVATE_HEAD).split("+", 2)
         data = decode64(encoded, what="the key")

@@ -112,7 +112,18 @@ def _use(native: bool) -> Iterator[str]:
             "```",
             "",
         )
-    yield from ("```console", "$ hauberk import FOLDER --out models/mine", "```")
+    yield from (
+        "```console",
+        "$ hauberk import FOLDER --out models/mine",
+        "$ hauberk info models/mine",
+        "```",
+        "",
+    )
+    # the import itself stands in the new package's records, so that the package is another
+    yield (
+        "`hauberk info` shows the digest of the model, which must be the one above; the package's own digest "
+        "is another."
+    )
 
 
 def _plain(text: str) -> str:

@@ -48,7 +48,7 @@ def read_verdict(evidence: Evidence, lang: Lang) -> Verdict:
         policy_digest=policy.text("digest"),
         findings=findings,
         rules=_rules(result.section("rules"), findings, lang),
-        waivers=tuple(_waiver(one) for one in result.sections("waivers")),
+        waivers=tuple(_waiver(one, Words(lang)) for one in result.sections("waivers")),
         refused=tuple(_refused(one, lang) for one in result.sections("refused")),
         models=tuple(_subject(one) for one in result.sections("models")),
         changed=result.texts("changed"),
@@ -129,10 +129,19 @@ def _written(value: Any, unit: str, words: Words) -> str:
     told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else visible(str(value))
     if isinstance(value, float):
         told = f"{value:.4g}"
-    return f"{told} {unit}".strip() or "–"
+    return f"{told} {_unit(value, unit, words)}".strip() or "–"
 
 
-def _waiver(one: Fields) -> Waiver:
+def _unit(value: Any, unit: str, words: Words) -> str:
+    """A unit in the page's language; one that nobody knows here reads as the rule says it."""
+    name = unit.replace(" ", "-")
+    keys = [f"audit.unit.one.{name}"] * (value == 1) + [f"audit.unit.{name}"]
+    return next((words(key) for key in keys if key in words), unit)
+
+
+def _waiver(one: Fields, words: Words) -> Waiver:
+    key = f"audit.why.{one.text('standing').replace(' ', '-')}"
+    dated = {name: one.maybe_text(name) or "" for name in ("issued", "until")}
     return Waiver(
         file=one.text("file"),
         digest=one.maybe_text("digest") or "",
@@ -141,7 +150,7 @@ def _waiver(one: Fields) -> Waiver:
         rule=one.maybe_text("rule") or "",
         reason=one.maybe_text("reason") or "",
         until=one.maybe_text("until") or "",
-        why=one.maybe_text("why") or "",
+        why=words(key, **dated) if key in words else one.maybe_text("why") or "",
     )
 
 
