@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from served_vaults import ask, house_with
-from test_serve_command import command, eventually
+from test_serve_command import command
 from transcripts import Call
 
 from hauberk.access import check_trail
@@ -36,7 +36,8 @@ def test_a_vault_is_served_to_those_it_knows(
         done("access", "grant", "predictor", "--to", "ward", "--on", "digits")
         assert ask(url, ward)[0] == 200
         done("vault", "revoke", "digits@1", "--reason", "leaks")
-        eventually(lambda: ask(url, ward)[0] == 410)
+        assert ask(url, ward)[0] == 410  # at once, too
+        assert ask(url, guest)[0] == 403
     log = (tmp_path / "log").read_text()
     assert ward not in log
     assert guest not in log

@@ -6,6 +6,7 @@ When the epoch has moved on it is thrown away whole, so that nothing remembered 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,12 +18,21 @@ from hauberk.access.key_store import KeyRecord, find
 from hauberk.access.roles import BUILT_IN
 from hauberk.access.trail.line import plain
 from hauberk.access.words import OWNER, Rule
+from hauberk.vault.schema import versions
 
 if TYPE_CHECKING:
     from cedarpy import PolicySet
 
+REVOKED = "the version is revoked"
+"""Why a question is refused that the rules allow."""
+
+_PREDICT = "model.predict"
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MOST_REMEMBERED = 100_000  # verdicts of one epoch; a caller could invent model names for ever
 
+_REVOKED = select(versions.c.revoked_ms).where(
+    versions.c.model == bindparam("model"), versions.c.number == bindparam("number")
+)
 _DISABLED = select(schema.identities.c.disabled).where(schema.identities.c.name == bindparam("name"))
 
 
@@ -131,7 +141,10 @@ class View:
             scopes: Sequence[Rule] = key.scopes if key else ()
             text = cedar.policies(caller.name, question.action, rules, scopes, f"scope of key {caller.key}")
             policies = self._compiled[caller, question.action] = cedar.compiled(text)
-        return cedar.ask(policies, caller.name, question.action, question.model, question.versions)
+        verdict = cedar.ask(policies, caller.name, question.action, question.model, question.versions)
+        if verdict.allowed and question.action == _PREDICT and _revoked(connection, question):
+            return Verdict(False, (REVOKED,))
+        return verdict
 
     def _read(self, connection: Connection, name: str) -> tuple[Named, ...] | None:
         disabled = connection.execute(_DISABLED, {"name": name}).scalar()
@@ -143,6 +156,13 @@ class View:
             found = granting.own_roles(connection, sorted(unknown))
             self._roles.update({one: found.get(one, ()) for one in unknown})
         return tuple(rule for one in grants for rule in one.rules(self._roles.get(one.what, ())))
+
+
+def _revoked(connection: Connection, question: Question) -> bool:
+    """Whether one of the versions, by its number, was taken out of use, which servers learn here first."""
+    numbers = [int(one) for one in question.versions if _NUMBER.fullmatch(one)]
+    asked = ({"model": question.model, "number": one} for one in numbers)
+    return any(connection.execute(_REVOKED, one).scalar() is not None for one in asked)
 
 
 def _in_time(verdict: Verdict, key: KeyRecord | None, now_ms: int) -> Verdict:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from hauberk.access import Access, Circumstances, Question
+from hauberk.access.deciding import REVOKED
 from hauberk.access.trail.line import Line
 from hauberk.core.errors import AccessDenied, HauberkError
 from hauberk.serving.door import Admission, Ask
@@ -60,7 +61,8 @@ class VaultDoor:
     ) -> None:
         """A line is written, or is not; one call wakes the loop for all of a commit."""
         try:
-            problem = None if answer().allowed else _refused(question)
+            line = answer()
+            problem = None if line.allowed else _refused(question, line)
         except HauberkError:
             problem = _no_trail()
         self._written.append((future, problem))
@@ -84,11 +86,11 @@ class VaultDoor:
         except HauberkError:  # the database is away
             raise _no_trail() from None
         try:
-            self._access.require(caller, question, where)
-        except AccessDenied as error:
-            raise _refused(question) if error.exit_code == 1 else _no_trail() from None
+            line = self._access.decide(caller, question, where)
         except HauberkError:
             raise _no_trail() from None
+        if not line.allowed:
+            raise _refused(question, line)
         return Admission(caller.name)
 
 
@@ -109,7 +111,9 @@ class _Recorded:
             raise problem
 
 
-def _refused(question: Question) -> Problem:
+def _refused(question: Question, line: Line) -> Problem:
+    if line.why == REVOKED:  # the server's own next look comes later
+        return Problem(410, "revoked", f"this version of {question.model} was revoked")
     return Problem(403, "refused", f"you may not do that: {question.action}")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, text, update
 
 from hauberk.core.canonical import digest
 from hauberk.core.errors import DataError
@@ -198,6 +198,11 @@ def add(
 def lock(connection: Connection) -> None:
     """Make this transaction the only one that changes the registry; in SQLite it is already."""
     connection.execute(select(schema.state.c.id).with_for_update()).all()
+
+
+def decide_anew(connection: Connection) -> None:
+    """Let no decision of access be remembered that was made before this transaction."""
+    connection.execute(text("UPDATE access_state SET epoch = epoch + 1"))  # a row of ``hauberk.access.schema``
 
 
 def _path(one: File) -> str:

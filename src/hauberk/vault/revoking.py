@@ -43,6 +43,7 @@ def revoke(vault: Vault, reference: str, reason: str) -> Version:
             connection.execute(
                 update(table).where(*same).values(revoked_ms=at_ms, revoked_by=by, revoked_reason=text)
             )
+            registry.decide_anew(connection)
             said = statement(REVOCATION, version.subject, version.model, at_ms, version=version.number)
             private = {"by": by, "reason": text}
             note(connection, said, private, detail=text, by=by, at_ms=at_ms, random=vault.random)
