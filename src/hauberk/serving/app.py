@@ -26,6 +26,7 @@ from hauberk.serving.limits import Limits
 from hauberk.serving.metrics import Metrics
 from hauberk.serving.offers import NAME
 from hauberk.serving.openapi import document as openapi
+from hauberk.serving.pacing import Pace
 from hauberk.serving.problems import CONTENT_TYPE, Problem, bad_request
 from hauberk.serving.protocol import Answer, Question
 from hauberk.serving.rack import Entry, Rack
@@ -87,6 +88,7 @@ class App:
         self._headers = [*_HEADERS, *extra]
         self._version = packages.version("hauberk")
         self._requests = _request_names()
+        self._pace = Pace(limits.caller_rows_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -265,12 +267,14 @@ class _Asking:
         """What the network says, as far as this caller may hear it."""
         app = self._app
         app._watch.check(admission.caller)
+        app._pace.check(admission.caller)
         entry = app._rack.find(self._model or "", self._version)
         headers = self._scope["headers"]
         body, length = await read_body(receive, headers, app._limits), _header_length(headers)
         if self._sealed is not None:
             body, length = self._sealed.open(body)
         question = protocol.parse(body, length, entry.engine.input_shape, app._limits.rows)
+        app._pace.spend(admission.caller, len(question.rows))
         answer = await entry.batcher.ask(question.rows)
         treatment = app._watch.look(admission.caller, entry, question.rows, answer)
         entry.check()

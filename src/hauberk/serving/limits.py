@@ -16,6 +16,8 @@ class Limits:
         rows: images in one request.
         batch_rows: images in one pass of the network.
         delay_ms: how long a batch may wait for company; 0 takes what has arrived.
+        caller_rows_per_s: images that one caller may ask for in a second, in the long run; more are sent away
+            with 429. 0 sets no limit.
         queue_rows: images that may wait for one model; more are sent away with 429.
         timeout_s: from the end of a request to its answer.
         receive_s: from the first byte of a request to its last; slow senders are cut off.
@@ -30,6 +32,7 @@ class Limits:
     rows: int = 1024
     batch_rows: int = 64
     delay_ms: float = 0.0
+    caller_rows_per_s: float = 0.0
     queue_rows: int = 4096
     timeout_s: float = 30.0
     receive_s: float = 20.0
@@ -45,4 +48,5 @@ class Limits:
         for name in ("timeout_s", "receive_s", "idle_s", "grace_s"):
             require_within(name, getattr(self, name), "Limits", "(0, 3600]")
         require_within("drain_s", self.drain_s, "Limits", "[0, 3600]")
+        require_within("caller_rows_per_s", self.caller_rows_per_s, "Limits", "[0, 1000000000]")
         require_within("delay_ms", self.delay_ms, "Limits", "[0, 1000]")
