@@ -74,7 +74,7 @@ def test_readme_is_short(name: str) -> None:
     assert len((ROOT / name).read_text("utf-8").splitlines()) <= 120
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", [READMES[0], pytest.param(READMES[1], marks=pytest.mark.slow)])
 def test_readme_python_runs(name: str, tmp_path: Path, plain_package: Path) -> None:
     """The blocks run in order, in a folder that looks as the quickstart leaves it."""
     import shutil

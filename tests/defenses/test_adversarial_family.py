@@ -291,7 +291,10 @@ def test_free_moves_the_last_perturbation_along_the_gradient_that_training_left(
 # whole trainings
 
 
-@pytest.mark.parametrize("name", ["trades", "mart", "fgsm-rs", "free", "fgsm-mix"])
+_SLOWER = [pytest.param(one, marks=pytest.mark.slow) for one in ("trades", "mart", "free")]
+
+
+@pytest.mark.parametrize("name", ["fgsm-rs", "fgsm-mix", *_SLOWER])
 def test_each_hardens(name: str, plain: Classifier, digits_train: Dataset, digits: Dataset) -> None:
     settings: dict[str, Any] = {"beta": 1.0} if name == "trades" else {}
     if name in ("trades", "mart"):

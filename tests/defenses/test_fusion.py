@@ -69,6 +69,7 @@ def test_the_gate_sees_what_an_attack_on_the_whole_does(fused: Classifier, digit
     assert last["hardened_share_attacked"] > 0.6
 
 
+@pytest.mark.slow
 def test_a_gate_that_learns_from_attacks_on_m1_is_turned(
     fused: Classifier, plain: Classifier, hardened: Classifier, digits_train: Dataset, digits: Dataset
 ) -> None:

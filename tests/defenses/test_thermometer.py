@@ -37,6 +37,7 @@ def encoded(plain: Classifier, digits_train: Dataset) -> Classifier:
     return make("thermometer", plan=plan, levels=12).fit(plain, digits_train, Linf(0.2))
 
 
+@pytest.mark.slow
 def test_it_looks_robust_and_falls(encoded: Classifier, digits: Dataset) -> None:
     images, labels = digits.images[:60], digits.labels[:60]
     threat = Linf(0.2)

@@ -15,7 +15,7 @@ from carried_out import Done as Printed
 from hauberk.learn import EXERCISES
 
 TUTORIALS = ["engineer", "security", "operator", "steward"]
-QUICK = ["training/index", "training/fool", "training/catch"]
+QUICK = ["training/index", "training/fool"]
 SLOW = [
     *(f"tutorials/{one}" for one in TUTORIALS),
     *(f"training/{one}" for one in EXERCISES if f"training/{one}" not in QUICK),

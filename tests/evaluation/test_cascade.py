@@ -211,7 +211,7 @@ def test_honest_models_raise_no_flag(hardened: Classifier, plain: Classifier, di
         assert {flag.code for flag in found.flags} <= {"HB110", "HB111"}
 
 
-@pytest.mark.parametrize("front", [Rounded, Detached])
+@pytest.mark.parametrize("front", [Rounded, pytest.param(Detached, marks=pytest.mark.slow)])
 def test_gradients_that_vanish_are_seen_through(
     front: type[Wrapped], plain: Classifier, digits: Dataset
 ) -> None:
@@ -231,6 +231,7 @@ def test_what_has_no_slope_at_all_falls_to_black_boxes(plain: Classifier, digits
     assert found.robust_accuracy < 0.3
 
 
+@pytest.mark.slow
 def test_randomised_models_are_averaged(plain: Classifier, digits: Dataset) -> None:
     noisy = like(plain, Noisy(plain))
     found = evaluate(noisy, digits.images[:30], digits.labels[:30], Linf(EPS))
@@ -270,6 +271,7 @@ def test_each_member_of_an_ensemble_is_attacked(
     assert {"pgd (member 1)", "pgd (member 2)"} <= {row.name for row in found.attacks}
 
 
+@pytest.mark.slow
 def test_training_that_said_more_is_named(hardened: Classifier, digits: Dataset) -> None:
     images, labels = digits.images[:120], digits.labels[:120]
     boasting = Classifier(

@@ -216,6 +216,7 @@ def test_misuse(plain: Classifier, wary: Classifier, few: Dataset) -> None:
         detection_report(wary, Dataset("flat", few.images.flatten(1), few.labels, few.classes), THREAT)
 
 
+@pytest.mark.slow
 def test_the_worst_case_goes_across_the_refusal(
     plain: Classifier, digits: Dataset, digits_train: Dataset
 ) -> None:

@@ -19,6 +19,8 @@ from hauberk.evaluation import accuracy_curve, attack_report, evaluate, judge, r
 from hauberk.models import Classifier
 from hauberk.threats import L0, L1, L2, Knowledge, Linf, ThreatModel
 
+pytestmark = pytest.mark.xdist_group("evaluate")  # what all of them look at is computed once
+
 EPS = 0.2
 
 

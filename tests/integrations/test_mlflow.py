@@ -24,6 +24,8 @@ from hauberk.integrations.mlflow import log_evidence, pull, push
 from hauberk.integrations.mlflow.numbers import metrics
 from hauberk.models import Classifier, read
 
+pytestmark = pytest.mark.xdist_group("mlflow")  # one server for all of them
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer | str]:

@@ -22,6 +22,8 @@ from hauberk.models import Classifier, read
 from hauberk.recipes import RunResult
 from hauberk.threats import L0, Geometry, Linf, ThreatModel
 
+pytestmark = pytest.mark.xdist_group("recipe")  # one whole run, at which most of them look
+
 MISTAKES = [
     ("[threat]\n", "[threat]\nnrom = 1\n", "unknown key 'nrom' in .*, \\[threat\\]; did you mean 'norm'"),
     ("title =", "titel =", "did you mean 'title'"),
@@ -161,7 +163,13 @@ def wait_for(found: object, limit_s: float = 90.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+        pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_run_ends_as_an_unbroken_one(
     how: signal.Signals, finished: RunResult, small_recipe: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,10 @@ PATHS = ("/", "/access", "/access/people/ada", "/access/people/nightly", "/acces
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(("lang", "width", "theme"), [("en", 1280, "light"), ("zh", 390, "dark")])
+@pytest.mark.parametrize(
+    ("lang", "width", "theme"),
+    [("zh", 390, "dark"), pytest.param("en", 1280, "light", marks=pytest.mark.slow)],
+)
 def test_pages_can_be_read(visit: Callable[..., Visit], path: str, lang: str, width: int, theme: str) -> None:
     ada = visit("ada", lang=lang, width=width, theme=theme)
     ada.go(path)

@@ -54,8 +54,15 @@ def in_production(house: Any, name: str) -> int | None:
     return next((one.number for one in known(house.vault, name) if "production" in one.aliases), None)
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("lang", "width", "theme"),
+    [
+        ("en", 1280, "light"),
+        ("zh", 390, "dark"),
+        pytest.param("zh", 1280, "light", marks=pytest.mark.slow),
+        pytest.param("en", 390, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_each_page_is_whole_in_both_languages_on_both_widths(
     visit: Visits, lang: str, width: int, theme: str
 ) -> None:

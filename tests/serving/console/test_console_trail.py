@@ -111,7 +111,9 @@ def test_the_trail_is_handed_out(visit: Callable[..., Visit], kind: str) -> None
         assert [row["metadata"]["sequence"] for row in rows] == [line.number for line in meant]
         assert {row["class_uid"] for row in rows} == {6003}
     else:
-        assert [{key: row[key] for key in row if key != "hash"} for row in rows] == [one._asdict() for one in meant]
+        assert [{key: row[key] for key in row if key != "hash"} for row in rows] == [
+            one._asdict() for one in meant
+        ]
         assert all(len(row["hash"]) == 64 for row in rows)
     assert otto.house.lines(who="otto", detail="export the trail")
 
