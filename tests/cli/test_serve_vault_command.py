@@ -36,7 +36,8 @@ def test_a_vault_is_served_to_those_it_knows(
         done("access", "grant", "predictor", "--to", "ward", "--on", "digits")
         assert ask(url, ward)[0] == 200
         done("vault", "revoke", "digits@1", "--reason", "leaks")
-        assert ask(url, ward)[0] == 410  # at once, too
+        status, refused = ask(url, ward)  # at once, too
+        assert (status, refused["detail"]) == (410, "digits version 1 was revoked: leaks")
         assert ask(url, guest)[0] == 403
     log = (tmp_path / "log").read_text()
     assert ward not in log

@@ -23,15 +23,17 @@ from hauberk.vault.schema import versions
 if TYPE_CHECKING:
     from cedarpy import PolicySet
 
-REVOKED = "the version is revoked"
+REVOKED = re.compile(r"version [0-9]+ was revoked: .*")
 """Why a question is refused that the rules allow."""
 
 _PREDICT = "model.predict"
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MOST_REMEMBERED = 100_000  # verdicts of one epoch; a caller could invent model names for ever
 
-_REVOKED = select(versions.c.revoked_ms).where(
-    versions.c.model == bindparam("model"), versions.c.number == bindparam("number")
+_REVOKED = select(versions.c.revoked_reason).where(
+    versions.c.model == bindparam("model"),
+    versions.c.number == bindparam("number"),
+    versions.c.revoked_ms.is_not(None),
 )
 _DISABLED = select(schema.identities.c.disabled).where(schema.identities.c.name == bindparam("name"))
 
@@ -142,8 +144,8 @@ class View:
             text = cedar.policies(caller.name, question.action, rules, scopes, f"scope of key {caller.key}")
             policies = self._compiled[caller, question.action] = cedar.compiled(text)
         verdict = cedar.ask(policies, caller.name, question.action, question.model, question.versions)
-        if verdict.allowed and question.action == _PREDICT and _revoked(connection, question):
-            return Verdict(False, (REVOKED,))
+        if verdict.allowed and question.action == _PREDICT:
+            return _revoked(connection, question) or verdict
         return verdict
 
     def _read(self, connection: Connection, name: str) -> tuple[Named, ...] | None:
@@ -158,11 +160,13 @@ class View:
         return tuple(rule for one in grants for rule in one.rules(self._roles.get(one.what, ())))
 
 
-def _revoked(connection: Connection, question: Question) -> bool:
-    """Whether one of the versions, by its number, was taken out of use, which servers learn here first."""
-    numbers = [int(one) for one in question.versions if _NUMBER.fullmatch(one)]
-    asked = ({"model": question.model, "number": one} for one in numbers)
-    return any(connection.execute(_REVOKED, one).scalar() is not None for one in asked)
+def _revoked(connection: Connection, question: Question) -> Verdict | None:
+    """No, where the version was taken out of use, by its number; servers learn it here first."""
+    for number in (int(one) for one in question.versions if _NUMBER.fullmatch(one)):
+        found = connection.execute(_REVOKED, {"model": question.model, "number": number}).first()
+        if found is not None:
+            return Verdict(False, (f"version {number} was revoked: {found.revoked_reason}",))
+    return None
 
 
 def _in_time(verdict: Verdict, key: KeyRecord | None, now_ms: int) -> Verdict:

@@ -112,8 +112,8 @@ class _Recorded:
 
 
 def _refused(question: Question, line: Line) -> Problem:
-    if line.why == REVOKED:  # the server's own next look comes later
-        return Problem(410, "revoked", f"this version of {question.model} was revoked")
+    if REVOKED.fullmatch(line.why):  # the server's own next look comes later, and says the same
+        return Problem(410, "revoked", f"{question.model} {line.why}")
     return Problem(403, "refused", f"you may not do that: {question.action}")
 
 
