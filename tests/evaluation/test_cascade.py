@@ -137,7 +137,7 @@ def test_black_boxes_use_what_they_may(
 def test_verdicts_do_not_depend_on_pieces(
     hardened: Classifier, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, labels = digits.images[:90], digits.labels[:90]
+    images, labels = digits.images[:60], digits.labels[:60]
     whole = evaluate(hardened, images, labels, Linf(EPS), seed=4)
     monkeypatch.setattr(pieces, "_PIECE", 17)
     cut = evaluate(hardened, images, labels, Linf(EPS), seed=4, journal=tmp_path / "journal")

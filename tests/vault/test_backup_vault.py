@@ -329,6 +329,7 @@ def databases(postgres: Server, absent: Callable[[str, str], None]) -> Callable[
     return lambda: postgres.database(f"backup_{uuid.uuid4().hex[:12]}")
 
 
+@pytest.mark.slow
 def test_a_vault_in_postgresql(
     databases: Callable[[], str], repository: Repository, plain_package: Path, tmp_path: Path
 ) -> None:
@@ -425,6 +426,7 @@ def https_store(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     server.stop()
 
 
+@pytest.mark.slow
 def test_artifacts_and_backups_in_an_object_store(
     https_store: str, plain_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
