@@ -8,6 +8,7 @@ the same transaction, so that a decision is checked against the newest rules bef
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -29,9 +30,7 @@ Done = Callable[[Callable[[], Line]], None]
 
 _MOST_AT_ONCE = 2_000  # lines in one commit, so that nobody waits long for his
 _HOLD_S, _PAUSE_S = 0.025, 0.005
-_COMPANY_S = (
-    0.002  # a posted line waits so long for others, if there were any before: a commit costs many lines
-)
+_COMPANY_S = 0.002  # what a posted line waits for others, if there were any before: a commit costs many
 
 
 class Trail:
@@ -98,7 +97,8 @@ class Trail:
     def _take_turns(self) -> None:
         while True:
             if self._turns.get():
-                self._lead()
+                with suppress(Exception):  # whoever waited was told, and others still need this thread
+                    self._lead()
             elif self._turns.empty():
                 return
             else:  # who came while the last one wrote goes first
