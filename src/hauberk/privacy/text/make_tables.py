@@ -26,12 +26,16 @@ _SMALLEST_USE_AFTER_SURNAME = 3  # rare words that begin as a name does are thos
 _WORD_USE_OF_TODAY = 1500
 _SURNAME_IS_NO_WORD = 30  # a surname's own use is in names, but for so small a share
 _NEW_GIVEN_WEIGHT = 25
+_MORE_GIVEN_WEIGHT = 8
+_VERB_USE = 60
+_RAREST_SOUND = 85
 _COMMON = 1.7  # a surname's share, in thousandths
 _RARE = 100
 _LIKE_A_NAME = 145
 _SEEN_OFTEN = 3  # given names as a whole
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥店区市省州路街巷寺庙山河湖海岛港站寨堡沟江国里元一分年月日生人子机学")
 _KINDS = kinds("made_from_zh.txt")
+_SOUNDS = frozenset("".join(kinds("cues_zh.txt")["sound"]))
 
 
 def _cost(count: float, total: float) -> int:
@@ -64,10 +68,17 @@ def _is_word(word: str, use: int, tag: str, surnames: dict[str, float], spelt: S
     return use >= (_SMALLEST_USE_AFTER_SURNAME if begins and len(word) < 4 else _SMALLEST_USE)
 
 
+def _is_foreign_place(word: str, tag: str) -> bool:
+    """A longer name that is transliterated, so that no name is found within: 阿尔及利亚."""
+    return tag in ("ns", "nrt") and len(word) < 9 and sum(one in _SOUNDS for one in word) >= len(word) - 2
+
+
 def words(listed: list[tuple[str, int, str]], surnames: dict[str, float], spelt: Spelt) -> str:
     """Lines of a cost and the words that have it."""
     uses = {
-        word: use for word, use, tag in listed if len(word) <= 4 and _is_word(word, use, tag, surnames, spelt)
+        word: use
+        for word, use, tag in listed
+        if (_is_foreign_place(word, tag) if len(word) > 4 else _is_word(word, use, tag, surnames, spelt))
     }
     single = ((word, use, tag) for word, use, tag in listed if len(word) == 1)
     uses |= {word: use // _SURNAME_IS_NO_WORD if tag.startswith("nr") else use for word, use, tag in single}
@@ -88,7 +99,10 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
     second: Counter[str] = Counter()
     alone: Counter[str] = Counter()
     whole = Counter(dict.fromkeys(_KINDS["word_as_given"], 2 * _SEEN_OFTEN))
+    titles = frozenset(_KINDS["no_given"])
     for word, _, tag in listed:
+        if word[1:] in titles:
+            continue
         if tag == "nr" and word[0] in surnames and len(word) == 3:
             first[word[1]] += 1
             second[word[2]] += 1
@@ -104,6 +118,12 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
             first[name[0]] += _NEW_GIVEN_WEIGHT
             second[name[1]] += _NEW_GIVEN_WEIGHT
             whole[name] += _NEW_GIVEN_WEIGHT // 2
+    for name in _KINDS["given_more"]:
+        first[name[0]] += _MORE_GIVEN_WEIGHT
+        second[name[1]] += _MORE_GIVEN_WEIGHT
+        whole[name] += _MORE_GIVEN_WEIGHT
+    for name in _KINDS["alone_more"]:
+        alone[name] += _MORE_GIVEN_WEIGHT
     for one in first + second:  # what stands in names of two characters can stand alone, less often
         alone[one] += (first[one] + second[one]) / 8  # type: ignore[assignment]
     places = (first, second, alone)
@@ -118,6 +138,23 @@ def given(listed: list[tuple[str, int, str]], surnames: dict[str, float]) -> str
         f"{name} {_cost(count, totals[0])}\n" for name, count in sorted(whole.items()) if count >= _SEEN_OFTEN
     ]
     return "".join(lines)
+
+
+def verbs(listed: list[tuple[str, int, str]]) -> str:
+    """One line of verbs and adverbs of two characters, which often follow a name."""
+    kept = (word for word, use, tag in listed if len(word) == 2 and use >= _VERB_USE and tag in ("v", "d"))
+    return " ".join(sorted(set(kept) - set(_KINDS["no_verb"]))) + "\n"
+
+
+def sounds(listed: list[tuple[str, int, str]]) -> str:
+    """Lines of a cost and the characters that have it in names of other tongues."""
+    counts = Counter(one for word, _, tag in listed if tag == "nrt" and len(word) > 2 for one in word)
+    allowed = dict.fromkeys("".join(kinds("cues_zh.txt")["sound"]))
+    total = sum(counts.values())
+    by_cost = defaultdict(list)
+    for one in allowed:
+        by_cost[min(_cost(max(counts[one], 1), total), _RAREST_SOUND)].append(one)
+    return "".join(f"{cost} {' '.join(by_cost[cost])}\n" for cost in sorted(by_cost))
 
 
 def english(folder: Path) -> str:
@@ -157,6 +194,8 @@ def main() -> None:
         return costs.get(word[1], rare)[0] + costs.get(word[2], rare)[1]
 
     (_HERE / "words_zh.txt").write_text(words(listed, surnames, spelt), "utf-8")
+    (_HERE / "verbs_zh.txt").write_text(verbs(listed), "utf-8")
+    (_HERE / "sounds_zh.txt").write_text(sounds(listed), "utf-8")
     (_HERE / "names_en.txt").write_text(english(arguments.census), "utf-8")
     (_HERE / "words_en.txt").write_text(common_english(), "utf-8")
 

@@ -65,6 +65,18 @@ def whole_given() -> dict[str, int]:
 
 
 @cache
+def sounds() -> dict[str, int]:
+    """Characters of names of other tongues, and their costs."""
+    return {one: int(cost) for cost, *listed in _lines("sounds_zh.txt") for one in listed}
+
+
+@cache
+def verbs() -> frozenset[str]:
+    """Chinese verbs and adverbs of two characters."""
+    return frozenset(one for listed in _lines("verbs_zh.txt") for one in listed)
+
+
+@cache
 def english() -> tuple[dict[str, int], dict[str, int]]:
     """English given names and surnames, each with its rank."""
     first, last = _lines("names_en.txt")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hauberk.privacy.text.tables import kinds
+from hauberk.privacy.text.tables import kinds, verbs
 
-_ROLE, _FORM, _BESIDE = 38, 62, 28
+_ROLE, _FORM, _BESIDE, _VERB = 38, 62, 34, 8
 TITLE = 32
 
 _KINDS = kinds("cues_zh.txt")
@@ -29,4 +29,12 @@ def _speaking(side: str) -> dict[str, int]:
 # Right before the name, and right after it.
 _LOOSE = frozenset(_KINDS["loose"])
 LEFT: dict[str, int] = {one: _BESIDE for one in LABELS if one not in _LOOSE} | _speaking("left")
-RIGHT: dict[str, int] = dict.fromkeys(_KINDS["title"], TITLE) | _speaking("right")
+VERBS = frozenset(one for one in _KINDS["right:14"] if len(one) == 1)
+RIGHT: dict[str, int] = (
+    dict.fromkeys(verbs(), _VERB) | dict.fromkeys(_KINDS["title"], TITLE) | _speaking("right")
+)
+
+# Single characters that follow names, and seldom end them.
+WEAK = frozenset(
+    one for kind, listed in _KINDS.items() if kind.startswith("right:") for one in listed if len(one) == 1
+)

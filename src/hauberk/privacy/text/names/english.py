@@ -14,6 +14,7 @@ from functools import cache
 
 from hauberk.privacy.text import tables
 from hauberk.privacy.text.finding import Finding
+from hauberk.privacy.text.names import beside_english
 from hauberk.privacy.text.page import after, before
 
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŁŚŠŽČ", "a-zß-öø-ÿąćęłńóśźżščžğışāīū"
@@ -24,33 +25,9 @@ _WORD = (
 _LINKS = r"(?:van der|van den|van|von|de la|de los|de|del|della|der|di|da|dos|du|bin|ibn|al|el|la|le|ten|ter)"
 _SEQUENCE = re.compile(rf"(?<![A-Za-z0-9_@/.&-]){_WORD}(?: (?:{_LINKS} )?{_WORD}){{0,9}}(?![{_LOWER}\d@_])")
 _TOKEN = re.compile(rf"{_WORD}|{_LINKS}")
-_LABEL = re.compile(
-    r"(?:\b(?:full |first |last |customer |patient |contact |account |employee |guest |tenant "
-    r"|user ?|card ?holder |sur)?name"
-    r"|\b(?:patient|customer|client|contact|attn|attention|recipient|sender|ship(?:ped)? to"
-    r"|bill(?:ed)? to|sold to|deliver to"
-    r"|signed(?: by)?|author|cc|from|to|employee|tenant|landlord|witness|spouse|physician"
-    r"|attending|account holder|cardholder"
-    r"|beneficiary|applicant|buyer|seller|owner|driver|passenger|guardian|nominee|manager"
-    r"|assignee|reporter|reviewer))"
-    r"[\"']?\s{0,3}[:=|\t][\"']?\s{0,3}[\"']?$|(?:my|his|her|their|whose|the) (?:(?:full|last"
-    r"|first|maiden) )?name(?:'s| is| was) $"
-    r"|(?:姓名|联系人|收货人|客户|名字|叫|发件人|收件人|户名|持卡人|经理|患者)[：: ]{0,2}$",
-    re.IGNORECASE,
-)
-_GREETING = re.compile(
-    r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning"
-    r"|afternoon|evening|birthday|congratulations|congrats|sorry|love),?|\b(?:I'm|I am|this "
-    r"is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked"
-    r"|invited|emailed))\s$",
-    re.IGNORECASE,
-)
-_SPEAKS = re.compile(
-    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added"
-    r"|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has "
-    r"been|will be|and I\b|lost|went|came|sent|took|gave|made|left|felt|knew|ran|stood|sat"
-    r"|[a-z]{2,12}ed\b)"
-)
+_TURNED = re.compile(
+    rf"(?<![A-Za-z0-9.&-])(?P<last>[{_UPPER}][{_LOWER}]{{2,14}}), (?P<first>[{_UPPER}])\.(?: ?[{_UPPER}]\.)?"
+)  # Mensah, K.
 _FULL_LABELLED = re.compile(r"(?<=[:=|\t\"' ])[a-z]{2,14} [a-z]{2,16}(?![a-z])")
 _SYLLABLE = (
     r"(?:(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ing|ong|iao|ian|uai"
@@ -71,6 +48,8 @@ class _Known:
     titles: frozenset[str]
     alone: frozenset[str]
     pinyin: frozenset[str]
+    roles: frozenset[str]
+    firms: frozenset[str]
 
 
 @cache
@@ -79,7 +58,7 @@ def _known() -> _Known:
     more = {kind: frozenset(listed) for kind, listed in tables.kinds("more_en.txt").items()}
     return _Known(
         frozenset(given) | {_spelt(one) for one in more["given"]},
-        frozenset(surnames),
+        frozenset(surnames) | {_spelt(one) for one in more["surnames"]},
         (more["words"] | tables.common_english()) - more["soft"],
         more["soft"],
         more["places"],
@@ -87,6 +66,8 @@ def _known() -> _Known:
         more["titles"],
         more["titles_alone"],
         more["pinyin"],
+        more["roles"],
+        more["firms"],
     )
 
 
@@ -99,20 +80,26 @@ class EnglishNames:
         known = _known()
         for match in _SEQUENCE.finditer(text):
             yield from _names(text, list(_TOKEN.finditer(text, match.start(), match.end())), known)
+        for match in _TURNED.finditer(text):
+            last = _spelt(match["last"])
+            led = before(text, match.start(), 20).rstrip(" ").rpartition(" ")[2][:1].isupper()  # Lisa Kim, M.D.
+            if last in known.surnames and last not in known.words | known.firms and not led:
+                yield Finding(match.start(), match.end(), self.type, 0.8)
         for match in _FULL_LABELLED.finditer(text):
             first, last = (one.capitalize() for one in match[0].split(" "))
             if (
                 first in known.given
                 and last in known.surnames
-                and _LABEL.search(before(text, match.start(), 32))
+                and beside_english.is_label(before(text, match.start(), 32))
             ):
                 yield Finding(match.start(), match.end(), self.type, 0.8)
 
 
 def _names(text: str, tokens: list[re.Match[str]], known: _Known) -> Iterator[Finding]:
     place = 0
+    spelt = [_spelt(one[0]) for one in tokens]
     while place < len(tokens):
-        taken, score = _at(text, tokens, place, known)
+        taken, score = _at(text, tokens, place, spelt[place:], known)
         if taken:
             end = tokens[place + taken - 1].end()
             if text[end - 1] == "." and len(tokens[place + taken - 1][0].rstrip(".")) > 1:
@@ -127,14 +114,16 @@ def _spelt(token: str) -> str:
     bare = token.rstrip(".")
     if not bare.isascii():
         bare = "".join(one for one in unicodedata.normalize("NFD", bare) if not unicodedata.combining(one))
-    first = re.split("[-‐]", bare)[0]
-    bare = first if len(first) > 1 else bare
+    if "-" in bare or "‐" in bare:
+        first = bare.replace("‐", "-").partition("-")[0]
+        bare = first if len(first) > 1 else bare
     return bare.capitalize() if bare.isupper() and len(bare) > 1 else bare
 
 
-def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tuple[int, float]:
+def _at(
+    text: str, tokens: list[re.Match[str]], place: int, words: list[str], known: _Known
+) -> tuple[int, float]:
     """How many words from ``place`` on are a name, and how sure that is; 0 where none begins."""
-    words = [_spelt(one[0]) for one in tokens[place:]]
     held = before(text, tokens[place].start(), 40)
     raw = tokens[place - 1][0] if place else held.rstrip(" ").rpartition(" ")[2]
     if raw in known.titles or raw.rstrip(".") in known.titles:
@@ -144,7 +133,7 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
                 words[0] in known.words and words[0] not in known.surnames
             )
             return 0 if common else max(taken, 1), 0.95
-    labelled = place == 0 and _LABEL.search(held) is not None
+    labelled = place == 0 and beside_english.is_label(held)
     if (
         labelled
         and words[0] not in known.organisations
@@ -154,11 +143,22 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
         taken = _run(words, known, strict=False)
         if taken > 1 or (taken == 1 and (words[0] in known.given or words[0] in known.surnames)):
             return (0, 0.0) if _is_institution(words, taken, known) else (taken, 0.95)
-        if words[0] not in known.words:
+        said = words[0] in beside_english.GREETINGS or tokens[place][0].isupper()  # TBD
+        if words[0] not in known.words and not said:
             return 1, 0.7
         return 0, 0.0
+    before_it = raw.lower().rstrip(",")
+    announced = before_it in known.roles or (
+        place == 0 and before_it in beside_english.TOLD_LAST and beside_english.TOLD.search(held) is not None
+    )
+    if announced and (taken := _announced(words, known)):
+        return taken, 0.85
     if _is_pinyin(words, known):
         return _pinyin_length(words, known), 0.85
+    if initials := _initials(words, known):
+        return initials, 0.8
+    if _surname_speaks(text, tokens[place:], words, known):
+        return 1, 0.75
     if (
         words[0] not in known.given
         or tokens[place][0] in known.titles
@@ -174,6 +174,42 @@ def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tu
         sure = words[0] not in known.words and words[taken - 1] in known.surnames
         return taken, 0.95 if sure else 0.8
     return _single(text, tokens, place, words, held, known)
+
+
+def _announced(words: list[str], known: _Known) -> int:
+    """How many words are a name after a role (the driver, witness) or a verb (according to)."""
+    first = words[0]
+    if first in known.organisations or first in known.places or first in known.titles or first in known.firms:
+        return 0
+    taken = _run(words, known, strict=False)
+    if _is_institution(words, taken, known) or (first in known.soft | known.words and taken == 1):
+        return 0
+    if taken > 1 and (
+        first in known.given or (first not in known.words and words[taken - 1] in known.surnames)
+    ):
+        return taken
+    return int(taken == 1 == len(words) and (first in known.given or first in known.surnames))
+
+
+def _initials(words: list[str], known: _Known) -> int:
+    """How many words are initials and a surname: J. R. Hartley."""
+    count = next((place for place, one in enumerate(words) if len(one) > 1), len(words))
+    last = words[count] if 0 < count < min(len(words), 4) else ""
+    plain = last in known.surnames and last not in known.words and last not in known.organisations
+    return count + 1 if plain and not _is_institution(words, count + 1, known) else 0
+
+
+def _surname_speaks(text: str, tokens: list[re.Match[str]], words: list[str], known: _Known) -> bool:
+    """A surname that is nothing else, alone, does what people do: Fitzgerald resigned."""
+    one = words[0]
+    return (
+        len(words) == 1
+        and one in known.surnames
+        and one not in known.given
+        and not any(one in kind for kind in (known.words, known.soft, known.organisations, known.firms))
+        and not tokens[0][0].isupper()
+        and beside_english.SAYS.match(after(text, tokens[0].end(), 24)) is not None
+    )
 
 
 def _loud(words: list[str], known: _Known) -> bool:
@@ -244,22 +280,14 @@ def _single(
     if len(words[0]) < 3 and words[0] not in ("Jo", "Al", "Ed", "Bo"):
         return 0, 0.0
     token = tokens[place]
-    told = place == 0 and _GREETING.search(held)
-    greeted = place > 0 and tokens[place - 1][0] in (
-        "Hi",
-        "Hello",
-        "Dear",
-        "Hey",
-        "Thanks",
-        "Cheers",
-        "Regards",
-        "Sincerely",
-    )
+    told = place == 0 and beside_english.GREETING.search(held)
+    greeted = place > 0 and tokens[place - 1][0] in beside_english.GREETINGS
     if told or greeted:
         return 1, 0.9
-    speaks = _SPEAKS.match(after(text, token.end(), 24))
+    speaks = beside_english.SPEAKS.match(after(text, token.end(), 24))
     if words[0] in known.words or words[0] in known.soft:
-        return (1, 0.7) if speaks and words[0] in known.soft else (0, 0.0)
+        says = words[0] in known.soft and beside_english.SAYS.match(after(text, token.end(), 24))
+        return (1, 0.7) if says else (0, 0.0)
     if speaks:
         return 1, 0.85
     alone = place == 0 or tokens[place - 1][0] in known.words  # Daughter Jane, Ask Tom
