@@ -56,6 +56,28 @@ def test_names_of_other_tongues(line: str, expected: list[str]) -> None:
     assert names(line) == expected
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("代表团顾问亚历山大·沃尔科夫未到场", ["亚历山大·沃尔科夫"]),
+        ("申请人侯赛因·阿不都的材料已补齐", ["侯赛因·阿不都"]),
+        ("请吐尔逊·艾合买提明天来取证", ["吐尔逊·艾合买提"]),
+        ("乔治·布朗和玛丽·史密斯共同署名", ["乔治·布朗", "玛丽·史密斯"]),
+        (
+            "译者让-保罗·莫罗、作者弗拉基米尔·彼得罗维奇·索科洛夫",
+            ["让-保罗·莫罗", "弗拉基米尔·彼得罗维奇·索科洛夫"],
+        ),
+    ],
+)
+def test_a_dot_tells_a_name_and_words_where_it_ends(line: str, expected: list[str]) -> None:
+    assert names(line) == expected
+
+
+@pytest.mark.parametrize("line", ["北京·朝阳区", "第一章·序言", "春·夏·秋·冬", "会议室·三楼", "新品·男装"])
+def test_a_dot_between_words_is_no_name(line: str) -> None:
+    assert names(line) == []
+
+
 def test_given_names_alone() -> None:
     assert names("让志强来一趟，丽娜已经在等了") == ["志强", "丽娜"]
     assert names("永胜村和建国路都在修") == []

@@ -17,6 +17,7 @@ from hauberk.privacy.text import tables
 from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.names import cues, lists
 from hauberk.privacy.text.names.beside import Beside
+from hauberk.privacy.text.names.dotted import DottedNames
 from hauberk.privacy.text.names.foreign import ForeignPieces
 from hauberk.privacy.text.names.full import FullNames
 from hauberk.privacy.text.names.given import GivenAlone
@@ -30,8 +31,6 @@ _LISTED_WORD, _LISTED_NAME = 100, 185  # in a list of names: what is rarer as a 
 
 # Characters that names of other tongues are written with.
 _SOUNDS = "".join(tables.kinds("cues_zh.txt")["sound"])
-_SOUND = rf"(?:[{_SOUNDS}]|得(?=[罗鲁森斯里利尔]))"  # 彼得罗夫, and not: 说得
-_MARKED = re.compile(rf"[{_SOUNDS}]{_SOUND}{{0,7}}(?:[·•‧・]{_SOUND}{{1,9}}){{1,4}}")
 _SINGLE = "".join(one for one in tables.surnames() if len(one) == 1)
 # What forms ask for: names by their sound, and short names spread over the width of longer ones (王　伟).
 _BY_SOUND = re.compile(
@@ -64,6 +63,7 @@ class ChineseNames:
                     self._add(verb + more, self._words.get(verb, _UNKNOWN) + _COMPLEMENT)
         self._full = FullNames(self._words)
         self._foreign, self._alone = ForeignPieces(), GivenAlone(lexicon.costs)
+        self._dotted = DottedNames(self._words)
         self._pairs = self._foreign.heads | self._alone.costs.keys()
 
     def _add(self, word: str, cost: int) -> None:
@@ -77,9 +77,8 @@ class ChineseNames:
         for start, stop in lists.neighbours(text, spans, self._could_be):
             yield Finding(start, stop, self.type, 0.8)
         yield from self._again(text, found)
-        for match in _MARKED.finditer(text):
-            if len(match[0]) > 3:
-                yield Finding(match.start(), match.end(), self.type, 0.9)
+        for start, stop in self._dotted.find(text):
+            yield Finding(start, stop, self.type, 0.9)
         for match in _TIBETAN.finditer(text):
             yield Finding(match.start(), match.end(), self.type, 0.85)
         for pattern in (_BY_SOUND, _SPREAD):
