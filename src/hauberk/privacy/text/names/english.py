@@ -1,297 +1,383 @@
-"""Names in English text: capitalised words that begin with a given name, or that a title or label announces.
+"""Names in English text: runs of capitalised words, judged by what the tables know and what stands beside them.
 
-A given name begins a name; what follows it is a middle name, an initial or a surname, unless it makes the whole
-an institution or a street. Given names that are words too (Will, May, Jordan) need a surname after them.
+Each run gets a score: what its words are (a given name, a surname, a word, a town, nothing known) and what the
+words around it say (a title, a greeting, a verb of saying, "in"). A run that falls short counts where the line
+speaks for it: beside a name in a list, or as the surname of somebody whose full name the line has.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from itertools import pairwise
 
-from hauberk.privacy.text import tables
 from hauberk.privacy.text.finding import Finding
-from hauberk.privacy.text.page import after, before
+from hauberk.privacy.text.names import english_words as en
+from hauberk.privacy.text.names.english_around import Around, around
+from hauberk.privacy.text.names.english_small import small_names
+from hauberk.privacy.text.names.pinyin import is_pinyin, pinyin_length
 
-_UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŁŚŠŽČ", "a-zß-öø-ÿąćęłńóśźżščžğışāīū"
+_LETTERS = [chr(code) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)) if chr(code).isalpha()]
+_UPPER = "A-Z" + "".join(one for one in _LETTERS if one.isupper())
+_LOWER = "a-z" + "".join(one for one in _LETTERS if not one.isupper())
+_PART = rf"[{_UPPER}](?:[{_LOWER}]+(?:[{_UPPER}][{_LOWER}]+)*|[{_UPPER}]+)?"
 _WORD = (
-    rf"(?:Mc|Mac|O['’]|D['’])?[{_UPPER}](?:[{_LOWER}]+(?:[{_UPPER}][{_LOWER}]+)?|[{_UPPER}]+"
-    rf"|\.)?(?:[-‐][{_UPPER}]?[{_LOWER}]+){{0,2}}\.?"
+    rf"(?:[{_UPPER}]\.){{2,3}}|(?:(?:al|el|ad|as|ash|an|ar|ul)-|[{_UPPER}d]['’])?{_PART}"
+    rf"(?:[-‐](?:{_PART}|[{_LOWER}]+)|['’][{_UPPER}][{_LOWER}]+|['’][{_LOWER}]{{3,}}){{0,3}}\.?"
 )
-_LINKS = r"(?:van der|van den|van|von|de la|de los|de|del|della|der|di|da|dos|du|bin|ibn|al|el|la|le|ten|ter)"
-_SEQUENCE = re.compile(rf"(?<![A-Za-z0-9_@/.&-]){_WORD}(?: (?:{_LINKS} )?{_WORD}){{0,9}}(?![{_LOWER}\d@_])")
-_TOKEN = re.compile(rf"{_WORD}|{_LINKS}")
-_LABEL = re.compile(
-    r"(?:\b(?:full |first |last |customer |patient |contact |account |employee |guest |tenant "
-    r"|user ?|card ?holder |sur)?name"
-    r"|\b(?:patient|customer|client|contact|attn|attention|recipient|sender|ship(?:ped)? to"
-    r"|bill(?:ed)? to|sold to|deliver to"
-    r"|signed(?: by)?|author|cc|from|to|employee|tenant|landlord|witness|spouse|physician"
-    r"|attending|account holder|cardholder"
-    r"|beneficiary|applicant|buyer|seller|owner|driver|passenger|guardian|nominee|manager"
-    r"|assignee|reporter|reviewer))"
-    r"[\"']?\s{0,3}[:=|\t][\"']?\s{0,3}[\"']?$|(?:my|his|her|their|whose|the) (?:(?:full|last"
-    r"|first|maiden) )?name(?:'s| is| was) $"
-    r"|(?:姓名|联系人|收货人|客户|名字|叫|发件人|收件人|户名|持卡人|经理|患者)[：: ]{0,2}$",
-    re.IGNORECASE,
+_LINKS = (
+    r"(?:van der|van den|van de|van|von der|von|de la|de los|de las|den|de|del|della|der|di|da|dos|du|bin|bint"
+    r"|ibn|al|el|la|le|ten|ter|zu|af|y|e|i)"
 )
-_GREETING = re.compile(
-    r"(?:\b(?:hi|hello|hey|dear|thanks|thank you|cheers|regards|sincerely|bye|welcome|morning"
-    r"|afternoon|evening|birthday|congratulations|congrats|sorry|love),?|\b(?:I'm|I am|this "
-    r"is|called|named|call me|ask for|speak (?:to|with)|spoke (?:to|with)|met|told|asked"
-    r"|invited|emailed))\s$",
-    re.IGNORECASE,
+_SEQUENCE = re.compile(
+    rf"(?<![{_UPPER}{_LOWER}0-9_@/&.+-])(?:{_WORD})(?: (?:{_LINKS} )?(?:{_WORD})){{0,11}}(?![{_LOWER}\d@_+])"
 )
-_SPEAKS = re.compile(
-    r"(?:'s\b|’s\b)?,? (?:said|says|told|asked|replied|wrote|called|thinks|wants|wanted|added"
-    r"|explained|noted|lives|lived|works|worked|was born|is (?:a|an|my|our|very|from)|has "
-    r"been|will be|and I\b|lost|went|came|sent|took|gave|made|left|felt|knew|ran|stood|sat"
-    r"|[a-z]{2,12}ed\b)"
-)
-_FULL_LABELLED = re.compile(r"(?<=[:=|\t\"' ])[a-z]{2,14} [a-z]{2,16}(?![a-z])")
-_SYLLABLE = (
-    r"(?:(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ing|ong|iao|ian|uai"
-    r"|uan|ai|ei|ao|ou|an|en|in|un|ia|ie"
-    r"|iu|ua|uo|ui|ue|ve|er|a|o|e|i|u|v))"
-)
-_PINYIN_GIVEN = re.compile(rf"{_SYLLABLE}(?:[-' ]?{_SYLLABLE})?", re.IGNORECASE)
+_TOKEN = re.compile(rf"{_WORD}|(?<= ){_LINKS}(?= )")
+_LINKS_BEFORE = re.compile(r"(?<![\w-])(?:van der|van den|van de|van|von der|von|bin|ibn|de la|del|de) $")
+_BETWEEN = re.compile(r", (?:and |or )?|;? and |; ?| & | or | nor | and | / |/")
+_NEEDED = 1.2
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    given: frozenset[str]
-    surnames: frozenset[str]
-    words: frozenset[str]
-    soft: frozenset[str]
-    places: frozenset[str]
-    organisations: frozenset[str]
-    titles: frozenset[str]
-    alone: frozenset[str]
-    pinyin: frozenset[str]
+@dataclass(slots=True)
+class _Run:
+    """A run of words that could be a name.
 
+    Args:
+        start, end: its characters in the text.
+        kinds: what the tables say about each of its words, links left out.
+        score: how much speaks for a name.
+    """
 
-@cache
-def _known() -> _Known:
-    given, surnames = tables.english()
-    more = {kind: frozenset(listed) for kind, listed in tables.kinds("more_en.txt").items()}
-    return _Known(
-        frozenset(given) | {_spelt(one) for one in more["given"]},
-        frozenset(surnames),
-        (more["words"] | tables.common_english()) - more["soft"],
-        more["soft"],
-        more["places"],
-        more["organisations"] | {_spelt(one) for one in more["organisations"]},
-        more["titles"],
-        more["titles_alone"],
-        more["pinyin"],
-    )
+    start: int
+    end: int
+    kinds: list[int]
+    score: float
+    barred: bool
+    labelled: bool
+
+    @property
+    def is_name(self) -> bool:
+        return not self.barred and self.score >= _NEEDED
 
 
 class EnglishNames:
-    """Judges each sequence of capitalised words, from its first word on."""
+    """Judges each sequence of capitalised words, then each line as a whole."""
 
     type = "NAME"
 
     def find(self, text: str) -> Iterator[Finding]:
-        known = _known()
+        runs: list[_Run] = []
         for match in _SEQUENCE.finditer(text):
-            yield from _names(text, list(_TOKEN.finditer(text, match.start(), match.end())), known)
-        for match in _FULL_LABELLED.finditer(text):
-            first, last = (one.capitalize() for one in match[0].split(" "))
-            if (
-                first in known.given
-                and last in known.surnames
-                and _LABEL.search(before(text, match.start(), 32))
-            ):
-                yield Finding(match.start(), match.end(), self.type, 0.8)
+            _read(text, match.start(), match.end(), runs)
+        _list_neighbours(text, runs)
+        _surnames_of_the_line(text, runs)
+        for run in _turned(text, runs):
+            yield Finding(run.start, run.end, self.type, 0.95 if run.score >= 3 else 0.8)
+        for start, end in small_names(text):
+            yield Finding(start, end, self.type, 0.7)
 
 
-def _names(text: str, tokens: list[re.Match[str]], known: _Known) -> Iterator[Finding]:
+def _read(text: str, start: int, end: int, runs: list[_Run]) -> None:
+    """Adds the runs of one sequence of capitalised words."""
+    tokens: list[tuple[str, int, int, int]] = []
+    for one in _TOKEN.finditer(text, start, end):
+        raw = one[0]
+        kind = 0 if raw.islower() else en.flags(raw)
+        tokens.append((raw, kind, one.start(), one.end()))
     place = 0
     while place < len(tokens):
-        taken, score = _at(text, tokens, place, known)
-        if taken:
-            end = tokens[place + taken - 1].end()
-            if text[end - 1] == "." and len(tokens[place + taken - 1][0].rstrip(".")) > 1:
-                end -= 1
-            start = tokens[place].start()
-            yield Finding(start, end, "NAME", score)
-        place += max(taken, 1)
-
-
-def _spelt(token: str) -> str:
-    """A word as the tables spell it: no accents, one capital, the first part of what a hyphen joins."""
-    bare = token.rstrip(".")
-    if not bare.isascii():
-        bare = "".join(one for one in unicodedata.normalize("NFD", bare) if not unicodedata.combining(one))
-    first = re.split("[-‐]", bare)[0]
-    bare = first if len(first) > 1 else bare
-    return bare.capitalize() if bare.isupper() and len(bare) > 1 else bare
-
-
-def _at(text: str, tokens: list[re.Match[str]], place: int, known: _Known) -> tuple[int, float]:
-    """How many words from ``place`` on are a name, and how sure that is; 0 where none begins."""
-    words = [_spelt(one[0]) for one in tokens[place:]]
-    held = before(text, tokens[place].start(), 40)
-    raw = tokens[place - 1][0] if place else held.rstrip(" ").rpartition(" ")[2]
-    if raw in known.titles or raw.rstrip(".") in known.titles:
-        taken = _run(words, known, strict=False)
-        if taken > 1 or raw.rstrip(".") in known.alone:
-            common = words[0] in known.organisations or (
-                words[0] in known.words and words[0] not in known.surnames
-            )
-            return 0 if common else max(taken, 1), 0.95
-    labelled = place == 0 and _LABEL.search(held) is not None
-    if (
-        labelled
-        and words[0] not in known.organisations
-        and words[0] + "." not in known.titles
-        and words[0] not in known.titles
-    ):
-        taken = _run(words, known, strict=False)
-        if taken > 1 or (taken == 1 and (words[0] in known.given or words[0] in known.surnames)):
-            return (0, 0.0) if _is_institution(words, taken, known) else (taken, 0.95)
-        if words[0] not in known.words:
-            return 1, 0.7
-        return 0, 0.0
-    if _is_pinyin(words, known):
-        return _pinyin_length(words, known), 0.85
-    if (
-        words[0] not in known.given
-        or tokens[place][0] in known.titles
-        or (tokens[place][0].isupper() and len(tokens[place][0]) > 1 and not _loud(words, known))
-    ):
-        return 0, 0.0
-    if raw in known.places or words[0] in known.places:
-        return 0, 0.0
-    taken = _run(words, known, strict=True)
-    if _is_institution(words, taken, known):
-        return 0, 0.0
-    if taken > 1:
-        sure = words[0] not in known.words and words[taken - 1] in known.surnames
-        return taken, 0.95 if sure else 0.8
-    return _single(text, tokens, place, words, held, known)
-
-
-def _loud(words: list[str], known: _Known) -> bool:
-    """Capitals only: both words must be known."""
-    return (
-        len(words) > 1
-        and words[0] in known.given
-        and words[1] in known.surnames
-        and words[0] not in known.words
-    )
-
-
-def _run(words: list[str], known: _Known, *, strict: bool) -> int:
-    """How many words make one name: given names and initials, links, then one surname.
-
-    Args:
-        strict: nothing announced a name, so a surname must be known or be no common word.
-    """
-    taken = 1
-    while taken < len(words) and taken < 5:
-        one = words[taken]
-        if re.fullmatch(_LINKS, one):
-            taken += 1
+        kind = tokens[place][1]
+        # a title or the word before towns begins no name; a plain word does only behind a title or a label
+        if kind == 0 or kind & (en.TITLE | en.PLACE):
+            place += 1
             continue
-        last = taken + 1 == len(words)
-        if one in known.titles or (one in known.organisations and not (last and _sure(words, taken, known))):
-            break
-        if len(one) == 1 and taken + 1 < len(words):
-            taken += 1
+        before = tokens[place - 1] if place else None
+        if kind & en.WORD and not kind & (en.GIVEN | en.SURNAME | en.PARTICLE | en.PINYIN):
+            place += 1
             continue
-        plain = one not in known.words
-        if not (plain or one in known.surnames):
+        place += _judge(text, tokens, place, before, runs)
+
+
+def _judge(
+    text: str,
+    tokens: list[tuple[str, int, int, int]],
+    place: int,
+    before: tuple[str, int, int, int] | None,
+    runs: list[_Run],
+) -> int:
+    """Adds the run that begins at ``place``; how many words to go on by."""
+    titled = before[1] if before and before[1] & en.TITLE else _title_before(text, tokens[place][2])
+    taken = _length(tokens, place, bool(titled))
+    if taken == 0:
+        return 1
+    run = tokens[place : place + taken]
+    kinds = [one[1] for one in run if one[1]]
+    start, end = run[0][2], run[-1][3]
+    if run[-1][0].endswith(".") and not kinds[-1] & en.INITIAL:
+        end -= 1
+    beside = around(text, start, end)
+    barred = beside.barred or (place > 0 and tokens[place - 1][1] & en.PLACE != 0)
+    following = tokens[place + taken] if place + taken < len(tokens) else None
+    if following and not run[-1][0].endswith(".") and following[1] & en.FOLLOWER:
+        barred = True
+    words = [en.spelt(one[0]) for one in run if one[1]]
+    names = ([before[0]] if before else []) + [one[0] for one in run if one[1]]
+    if len(names) > 1 and any(pair in en.phrases() for pair in pairwise(names)):
+        barred = True
+    if len(kinds) > 1:
+        score = _together(kinds, words, beside) + max(beside.left, -0.7) * (not titled) + beside.right / 2
+    else:
+        score = _alone(kinds[0], words[0], beside) + _beside_one(kinds[0], beside, titled)
+        score -= _part_of_more(kinds[0], before, following, run[-1][0], beside)
+    if titled:
+        score += 5.0 if titled & en.ALONE else 1.8
+        barred = barred and not titled & en.ALONE
+    linked = _LINKS_BEFORE.search(text, max(0, start - 8), start)
+    if linked and not before and not kinds[0] & en.THING:
+        start, score = linked.start(), score + 1.5
+    runs.append(_Run(start, end, kinds, score, barred, beside.labelled or bool(titled)))
+    if barred:
+        return taken + 1
+    return taken if score >= _NEEDED or taken == 1 else 1
+
+
+def _beside_one(kind: int, beside: Around, titled: int) -> float:
+    """What the words around say of one word."""
+    left, right = 0.0 if titled else beside.left, beside.right
+    if kind & en.THING and 0 < left < 1.7:
+        left = 0.0  # from Washington, for Tesla
+    if kind & en.FIRM and beside.owned:
+        right *= 2  # Joy's speech
+    return left + right
+
+
+def _part_of_more(
+    kind: int,
+    before: tuple[str, int, int, int] | None,
+    following: tuple[str, int, int, int] | None,
+    raw: str,
+    beside: Around,
+) -> float:
+    """How much the large words beside one word make it a part of something else: Mercy General, Rich Text."""
+    plain = kind & en.GIVEN and not kind & (en.WORD | en.FIRM | en.THING)
+    less = 0.0
+    if following and following[1] and not raw.endswith("."):
+        less += 0.3 if plain else 1.5
+    elif kind & en.FIRM and not beside.starts and beside.ends:
+        less -= 0.4  # but not Dawn.
+    if plain and before and before[1] & en.WORD and before[1] & en.SURNAME and beside.left < 1.0:
+        less += 0.6  # Baker Tilly
+    if before and before[1] & en.WORD and beside.left < 1.0 and not plain and not _opens_sentence(before):
+        less += 1.0
+    return less
+
+
+def _opens_sentence(before: tuple[str, int, int, int]) -> bool:
+    return before[1] & en.COMMON != 0
+
+
+def _title_before(text: str, start: int) -> int:
+    """A title right before, where it stands in a sequence of its own."""
+    held = text[max(0, start - 12) : start]
+    if not held.endswith(" "):
+        return 0
+    word = held.rstrip(" ").rpartition(" ")[2].rpartition("\n")[2]
+    kind = en.flags(word) if word[:1].isupper() else 0
+    return kind if kind & en.TITLE else 0
+
+
+def _length(tokens: list[tuple[str, int, int, int]], place: int, titled: bool) -> int:
+    """How many words from ``place`` on make one name: given names and initials, links, then surnames."""
+    first = tokens[place][1]
+    words = [en.spelt(one[0]) for one in tokens[place : place + 3]]
+    if is_pinyin(words, [one[1] for one in tokens[place : place + 2]]):
+        return pinyin_length(words, [one[1] for one in tokens[place : place + 3]])
+    at = place
+    while at + 1 < len(tokens) and at - place < 5:
+        raw, _, _, end = tokens[at]
+        if raw.endswith(".") and not tokens[at][1] & en.INITIAL:
             break
-        if strict and not plain and words[0] in known.words and len(words[taken - 1]) > 1:
+        following = tokens[at + 1]
+        kind = following[1]
+        if following[2] - end != 1 or kind & en.TITLE or not _goes_on(tokens, at + 1, first, titled):
             break
-        taken += 1
-        if one not in known.given or taken >= 3:
-            if taken < len(words) and words[taken] in known.surnames and words[taken] not in known.words:
-                taken += words[taken] not in known.organisations  # a second surname, as Spanish names have
-            break
-        if taken < len(words) and words[taken] not in known.surnames:
-            break
-    while taken > 1 and re.fullmatch(_LINKS, words[taken - 1]):
-        taken -= 1
-    return taken
+        at += 1
+    while at > place and tokens[at][1] == 0:
+        at -= 1
+    if first & (en.INITIAL | en.PARTICLE) and all(
+        one[1] & (en.INITIAL | en.PARTICLE) for one in tokens[place : at + 1]
+    ):
+        return 0
+    return at - place + 1
 
 
-def _sure(words: list[str], taken: int, known: _Known) -> bool:
-    """A surname that an institution could end in, after a given name that is nothing else."""
-    return (
-        words[taken] in known.surnames
-        and words[0] in known.given
-        and words[0] not in known.words
-        and words[0] not in known.soft
-    )
-
-
-def _is_institution(words: list[str], taken: int, known: _Known) -> bool:
-    return taken < len(words) and (
-        words[taken] in known.organisations or words[taken] + "." in known.organisations
-    )
-
-
-def _single(
-    text: str, tokens: list[re.Match[str]], place: int, words: list[str], held: str, known: _Known
-) -> tuple[int, float]:
-    """A given name with nothing that belongs to it after it."""
-    if len(words[0]) < 3 and words[0] not in ("Jo", "Al", "Ed", "Bo"):
-        return 0, 0.0
-    token = tokens[place]
-    told = place == 0 and _GREETING.search(held)
-    greeted = place > 0 and tokens[place - 1][0] in (
-        "Hi",
-        "Hello",
-        "Dear",
-        "Hey",
-        "Thanks",
-        "Cheers",
-        "Regards",
-        "Sincerely",
-    )
-    if told or greeted:
-        return 1, 0.9
-    speaks = _SPEAKS.match(after(text, token.end(), 24))
-    if words[0] in known.words or words[0] in known.soft:
-        return (1, 0.7) if speaks and words[0] in known.soft else (0, 0.0)
-    if speaks:
-        return 1, 0.85
-    alone = place == 0 or tokens[place - 1][0] in known.words  # Daughter Jane, Ask Tom
-    return (1, 0.7) if len(words) == 1 and alone else (0, 0.0)
-
-
-def _pinyin_length(words: list[str], known: _Known) -> int:
-    return (
-        3
-        if len(words) > 2
-        and len(words[2]) < 6
-        and words[0] in known.pinyin
-        and _is_syllables(words[2])
-        and words[2] not in known.pinyin
-        else 2
-    )
-
-
-def _is_syllables(word: str) -> bool:
-    return _PINYIN_GIVEN.fullmatch(word) is not None
-
-
-def _is_pinyin(words: list[str], known: _Known) -> bool:
-    """A surname and a given name of one or two syllables, in either order."""
-    if len(words) < 2 or all(one in known.words for one in words[:2]):
-        return False
-    first, second = words[:2]
-    if first in known.pinyin and second not in known.words and _is_syllables(second):
+def _goes_on(tokens: list[tuple[str, int, int, int]], at: int, first: int, titled: bool) -> bool:
+    kind = tokens[at][1]
+    if kind == 0 or kind & en.INITIAL:
         return True
+    last = at + 1 == len(tokens) or tokens[at + 1][1] & (en.WORD | en.TITLE) != 0
+    if tokens[at][1] & en.NEVER:
+        return False
+    if kind & en.LOUD and not first & (en.LOUD | en.INITIAL) and not kind & (en.SURNAME | en.GIVEN):
+        return False  # Rossi DOB
+    if kind & (
+        en.FOLLOWER | en.PLACE
+    ):  # a surname that a firm could end in, after a given name that is nothing else
+        sure = first & en.GIVEN and not first & (
+            (en.WORD | en.FIRM | en.THING) if not kind & en.GIVEN else en.WORD
+        )
+        return last and bool(kind & en.SURNAME) and bool(sure or titled or first & en.INITIAL)
+    if kind & en.PARTICLE:
+        return at + 1 < len(tokens) and not tokens[at + 1][1] & en.WORD
+    if kind & en.WORD:
+        given = first & en.GIVEN and (not first & en.WORD or titled or not kind & en.COMMON)
+        return bool(kind & (en.SURNAME | en.GIVEN)) and bool(given or titled or first & en.INITIAL)
+    return not kind & en.THING or bool(kind & (en.SURNAME | en.GIVEN))
+
+
+def _together(kinds: list[int], words: list[str], beside: Around) -> float:
+    """Two words and more."""
+    first, last = kinds[0], kinds[-1]
+    if is_pinyin(words, kinds):
+        return 2.5
+    if first & (en.INITIAL | en.PARTICLE):
+        score = 1.2 if first & en.INITIAL else 0.6
+    elif first & en.GIVEN:
+        score = 2.2 if not first & (en.WORD | en.FIRM | en.THING) else 0.4 if first & en.WORD else 1.4
+    elif first & en.THING:
+        score = -2.0
+    elif first & en.WORD:
+        score = -1.0
+    else:
+        score = 0.6 if first & en.SURNAME else 0.1
+    if last & en.SURNAME:
+        doubtful = last & en.THING and first & (en.WORD | en.FIRM)  # Real Madrid
+        score += 1.3 if not last & (en.WORD | en.THING) else -0.4 if doubtful else 0.3
+    elif last & en.GIVEN:
+        score += 0.6 if not last & (en.WORD | en.THING) else 0.0
+    elif last & en.THING:
+        score -= 0.8
+    else:
+        score += 0.8 if last & en.RARE else 0.3
+    if first & en.LOUD and len(words[0]) > 1 and not beside.labelled:
+        known = first & en.GIVEN and last & en.SURNAME and not first & en.WORD
+        score -= 0.5 if known else 3.0
+    return score + (0.4 if not beside.starts else 0.0)
+
+
+def _alone(kind: int, word: str, beside: Around) -> float:
+    """One word."""
+    if kind & en.WORD:
+        score = -2.0 if not kind & en.GIVEN else -1.2 if beside.starts else -0.8
+    elif kind & en.THING:
+        score = -0.8 if kind & en.GIVEN else -1.2 if kind & en.SURNAME else -2.5
+    elif kind & en.FIRM:
+        score = 0.9 if not beside.starts else 0.0 if kind & en.SOFT else 0.4
+    elif kind & en.GIVEN:
+        score = 1.3
+    else:
+        score = 0.2 if kind & en.SURNAME else -0.5
+    if kind & en.FOLLOWER:
+        score -= 1.0
+    if kind & en.LOUD:
+        score -= 1.2 if kind & (en.GIVEN | en.SURNAME) else 3.0
+    return score - (1.0 if len(word) < 3 else 0.0)
+
+
+def _list_neighbours(text: str, runs: list[_Run]) -> None:
+    """What stands beside a name in a list is one a little sooner, and so are two surnames with "and"."""
+    for one, other in pairwise(runs):
+        if text[one.end : other.start] == " and " and _are_plain_surnames(one, other):
+            one.score, other.score = one.score + 1.2, other.score + 1.2  # Kowalski and Tran
+    for pairs in (pairwise(runs), pairwise(reversed(runs))):
+        for known, one in pairs:
+            if known.is_name and not one.is_name and not one.barred:
+                between = text[min(known.end, one.end) : max(known.start, one.start)]
+                if len(between) < 7 and _BETWEEN.fullmatch(between):
+                    one.score += 1.5
+
+
+def _are_plain_surnames(one: _Run, other: _Run) -> bool:
+    kinds = one.kinds + other.kinds
     return (
-        second in known.pinyin
-        and first not in known.words
-        and first not in known.given
-        and _is_syllables(first)
+        len(kinds) == 2
+        and not (one.barred or other.barred or one.is_name or other.is_name)
+        and not (kinds[0] | kinds[1]) & ~(en.SURNAME | en.PINYIN | en.GIVEN)
+    )
+
+
+def _line(text: str, place: int) -> int:
+    return text.rfind("\n", 0, place)
+
+
+def _surnames_of_the_line(text: str, runs: list[_Run]) -> None:
+    """A surname alone is one where the line has the full name."""
+    full = {}
+    for run in runs:
+        if run.is_name and len(run.kinds) > 1 and not run.kinds[-1] & en.INITIAL:
+            last = text[run.start : run.end].rpartition(" ")[2]
+            full[_line(text, run.start), last] = True
+    if not full:
+        return
+    for run in runs:
+        if not run.is_name and not run.barred and (_line(text, run.start), text[run.start : run.end]) in full:
+            run.score += 2.0 if run.kinds[0] & en.THING else 3.0
+
+
+_INITIALS = re.compile(rf", ((?:[{_UPPER}]\.[ -]?){{1,3}}(?<! ))")
+
+
+def _turned(text: str, runs: list[_Run]) -> Iterator[_Run]:
+    """The names, with "Surname, Given" as one."""
+    place = 0
+    while place < len(runs):
+        run = runs[place]
+        following = runs[place + 1] if place + 1 < len(runs) else None
+        if _could_lead(run):
+            initials = _INITIALS.match(text, run.end)
+            if initials and not en.flags(initials[1]) & en.WORD:
+                yield _Run(run.start, initials.end(1), run.kinds, 2.0, False, False)
+                place += 2 if following and following.start < initials.end() else 1
+                continue
+            if following and text[run.end : following.start] == ", " and _is_turned(text, run, following):
+                yield _Run(run.start, following.end, run.kinds, 2.0, False, False)
+                place += 2
+                continue
+        if run.is_name:
+            yield run
+        place += 1
+
+
+def _could_lead(run: _Run) -> bool:
+    kind = run.kinds[0]
+    if run.barred or len(run.kinds) > 2 or kind & en.THING:
+        return False
+    return bool(kind & en.SURNAME) or (not kind & (en.GIVEN | en.WORD) and not kind & en.INITIAL)
+
+
+def _is_turned(text: str, run: _Run, following: _Run) -> bool:
+    """Whether a surname and what stands behind the comma are one name."""
+    second = following.kinds[0]
+    if following.barred or second & (en.WORD | en.THING) or len(following.kinds) > 3 or len(run.kinds) > 1:
+        return False
+    rest = text[following.end : following.end + 16].partition("\n")[0]
+    more = re.match(r",? (?:and|or) |, ([A-Z][a-z]\w*)", rest)
+    if more and not run.labelled and not (more[1] and en.flags(more[1]) & en.WORD):
+        return False
+    entry = run.labelled or _opens(text, run.start)
+    if second & en.GIVEN and not run.kinds[0] & en.GIVEN:
+        return entry or not rest.startswith(" ") or rest.startswith("  ")
+    field = run.labelled or text[max(0, run.start - 2) : run.start] != ": "
+    ends = run.labelled or not rest.strip() or rest[0] in ';"|(\t' or rest.startswith((" -", " –", "  "))
+    return entry and field and ends and bool(second & (en.GIVEN | en.RARE))
+
+
+def _opens(text: str, start: int) -> bool:
+    held = text[max(0, start - 3) : start].rpartition("\n")[2]
+    return (
+        start == 0
+        or not held
+        or held.rstrip(" ")[-1:].isdigit()
+        or held.rstrip(" ")[-1:] in ("", ":", ";", '"', "|", "(", "\t", ">", "[", "=", "-")
     )
