@@ -3,7 +3,8 @@
 Chinese words and their use come from the word list of jieba (MIT, see ``tables/NOTICE``); what given names
 are made of, from the names in it and from ``made_from_zh.txt``; English names, from the counts of the 1990
 census of the United States, which are in the public domain; common English words, from Faker (MIT); all English
-words, from SCOWL (see ``tables/NOTICE``). None of these is needed where the tables are used. The other tables are written by hand.
+words, from SCOWL (see ``tables/NOTICE``). None of these is needed where the tables are used. The other
+tables are written by hand.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from hauberk.privacy.text.finding import Finding
 from hauberk.privacy.text.names import english_words as en
-from hauberk.privacy.text.names.english_around import Around, around
+from hauberk.privacy.text.names.english_around import ARTICLE, PLACE_BEFORE, Around, around
 from hauberk.privacy.text.names.english_small import small_names
 from hauberk.privacy.text.names.pinyin import is_pinyin, pinyin_length
 
@@ -114,37 +114,58 @@ def _judge(
     run = tokens[place : place + taken]
     kinds = [one[1] for one in run if one[1]]
     start, end = run[0][2], run[-1][3]
+    linked = _linked(text, tokens, place) if not kinds[0] & en.THING else start
+    if linked < start and place:
+        before = tokens[place - 2] if place > 1 else None
     if run[-1][0].endswith(".") and not kinds[-1] & en.INITIAL:
         end -= 1
-    beside = around(text, start, end)
+    beside = around(text, linked, end)
     barred = beside.barred or (place > 0 and tokens[place - 1][1] & en.PLACE != 0)
     following = tokens[place + taken] if place + taken < len(tokens) else None
     if following and not run[-1][0].endswith(".") and following[1] & en.FOLLOWER:
         barred = True
     words = [en.spelt(one[0]) for one in run if one[1]]
+    if text.startswith(("'s", "’s"), end) and run[-1][0] in en.houses():
+        barred = True
     names = ([before[0]] if before else []) + [one[0] for one in run if one[1]]
     if len(names) > 1 and any(pair in en.phrases() for pair in pairwise(names)):
         barred = True
     if len(kinds) > 1:
-        score = _together(kinds, words, beside) + max(beside.left, -0.7) * (not titled) + beside.right / 2
+        split = following is not None and kinds[-1] & following[1] & en.WORD  # Kelley Blue Book
+        score = (
+            -1.5 * bool(split)
+            + _together(kinds, words, beside)
+            + max(beside.left, -0.7) * (not titled)
+            + beside.right / 2
+        )
     else:
         score = _alone(kinds[0], words[0], beside) + _beside_one(kinds[0], beside, titled)
         score -= _part_of_more(kinds[0], before, following, run[-1][0], beside)
     if titled:
         score += 5.0 if titled & en.ALONE else 1.8
         barred = barred and not titled & en.ALONE
-    linked = _LINKS_BEFORE.search(text, max(0, start - 8), start)
-    if linked and not before and not kinds[0] & en.THING:
-        start, score = linked.start(), score + 1.5
+    if linked < start:
+        start, score = linked, score + 1.5
     runs.append(_Run(start, end, kinds, score, barred, beside.labelled or bool(titled)))
     if barred:
         return taken + 1
     return taken if score >= _NEEDED or taken == 1 else 1
 
 
+def _linked(text: str, tokens: list[tuple[str, int, int, int]], place: int) -> int:
+    """Where a surname begins with what links it: van der Berg."""
+    start = tokens[place][2]
+    found = _LINKS_BEFORE.search(text, max(0, start - 8), start)
+    return found.start() if found and (not place or tokens[place - 1][1] == 0) else start
+
+
 def _beside_one(kind: int, beside: Around, titled: int) -> float:
     """What the words around say of one word."""
     left, right = 0.0 if titled else beside.left, beside.right
+    if left == PLACE_BEFORE and kind & en.GIVEN and not kind & (en.WORD | en.FIRM | en.THING):
+        left = -0.1  # loop in Anjali
+    if left == ARTICLE and kind & en.FIRM:
+        right = 0.0  # the Bill, please
     if kind & en.THING and 0 < left < 1.7:
         left = 0.0  # from Washington, for Tesla
     if kind & en.FIRM and beside.owned:
@@ -232,7 +253,11 @@ def _goes_on(tokens: list[tuple[str, int, int, int]], at: int, first: int, title
         return at + 1 < len(tokens) and not tokens[at + 1][1] & en.WORD
     if kind & en.WORD:
         given = first & en.GIVEN and (not first & en.WORD or titled or not kind & en.COMMON)
-        return bool(kind & (en.SURNAME | en.GIVEN)) and bool(given or titled or first & en.INITIAL)
+        return (
+            bool(kind & (en.SURNAME | en.GIVEN))
+            and not tokens[at - 1][1] & en.WORD
+            and bool(given or titled or first & en.INITIAL)
+        )
     return not kind & en.THING or bool(kind & (en.SURNAME | en.GIVEN))
 
 
@@ -269,7 +294,7 @@ def _together(kinds: list[int], words: list[str], beside: Around) -> float:
 def _alone(kind: int, word: str, beside: Around) -> float:
     """One word."""
     if kind & en.WORD:
-        score = -2.0 if not kind & en.GIVEN else -1.2 if beside.starts else -0.8
+        score = -2.0 if not kind & en.GIVEN else -0.8
     elif kind & en.THING:
         score = -0.8 if kind & en.GIVEN else -1.2 if kind & en.SURNAME else -2.5
     elif kind & en.FIRM:
@@ -278,7 +303,7 @@ def _alone(kind: int, word: str, beside: Around) -> float:
         score = 1.3
     else:
         score = 0.2 if kind & en.SURNAME else -0.5
-    if kind & en.FOLLOWER:
+    if kind & en.FOLLOWER and not kind & en.FIRM:
         score -= 1.0
     if kind & en.LOUD:
         score -= 1.2 if kind & (en.GIVEN | en.SURNAME) else 3.0
@@ -362,6 +387,8 @@ def _is_turned(text: str, run: _Run, following: _Run) -> bool:
     if following.barred or second & (en.WORD | en.THING) or len(following.kinds) > 3 or len(run.kinds) > 1:
         return False
     rest = text[following.end : following.end + 16].partition("\n")[0]
+    if text[max(0, run.start - 2) : run.start] == ", ":
+        return False  # one of a list
     more = re.match(r",? (?:and|or) |, ([A-Z][a-z]\w*)", rest)
     if more and not run.labelled and not (more[1] and en.flags(more[1]) & en.WORD):
         return False

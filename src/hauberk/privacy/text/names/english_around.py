@@ -18,7 +18,7 @@ _CHINESE_LABEL = re.compile(
 )
 _GREETS = re.compile(
     r"(?:\b(?:hi|hiya|yo|hello|hey|dear|thanks|thank you|thx|cheers|regards|wishes|sincerely|truly|faithfully"
-    r"|bye|welcome|morning|afternoon|evening|birthday|congratulations|congrats|sorry|love|again|much|everyone"
+    r"|bye|goodnight|night|welcome|morning|afternoon|evening|birthday|congratulations|congrats|sorry|love|again|much|everyone"
     r"|ok|okay|yes|no|please|well done|work|job),?|\b(?:I'm|I’m|I am|this is|it's|named|call me|ask for"
     r"|speak (?:to|with)|spoke (?:to|with)|nicknamed|called))\s{1,3}$",
     re.IGNORECASE,
@@ -31,6 +31,8 @@ _ASKED = re.compile(
 )
 _AGED = re.compile(r",? ?\(?(?:aged )?\d{2}\)?(?:,| ?[yY]|[MF]\b|\))")
 _STARTS = frozenset('.!?:;"“”•*>-–—([{|\t\n/')  # a sentence or an entry begins behind these
+_QUOTED = re.compile(r"[\"”] (?:[a-z]{2,12}ed|[a-z]{2,12}s|said|wrote) $")  # "I quit," snapped Ann
+PLACE_BEFORE, ARTICLE = -2.0, -1.5
 _OWNED = 0.6
 _ENDS = frozenset(("", *"\n.,!?;"))
 _PAST = re.compile(r"[a-z]{3,12}ed")
@@ -41,6 +43,8 @@ class _Cues:
     says: frozenset[str]
     acts: frozenset[str]
     state: frozenset[str]
+    loose: frozenset[str]
+    kin: frozenset[str]
     by: frozenset[str]
     strong: frozenset[str]
     role: frozenset[str]
@@ -53,7 +57,7 @@ class _Cues:
 
 @cache
 def _cues() -> _Cues:
-    kinds = ("says", "acts", "is", "by", "strong", "role", "place_before", "article", "field")
+    kinds = ("says", "acts", "is", "loose", "kin", "by", "strong", "role", "place_before", "article", "field")
     listed = [word_set("cues_en.txt", one) for one in kinds]
     more = [word_set("things_en.txt", one) for one in ("follower", "owned")]
     return _Cues(*listed, *more)
@@ -104,6 +108,8 @@ def _left(text: str, start: int, end: int, cues: _Cues) -> tuple[float, bool, bo
             return 3.0, True, True, False
     if _SAID_TO_BE.search(held) or _CHINESE_LABEL.search(held):
         return 3.0, False, True, False
+    if _QUOTED.search(held):
+        return 1.8, False, False, False
     greets = _GREETS.search(held)
     word = _LAST_WORD.search(held)
     if greets:
@@ -123,10 +129,10 @@ def _after_word(raw: str, comma: str, cues: _Cues) -> float:
     if word in cues.role:
         return 1.8
     if word in cues.place:
-        return -2.0
+        return PLACE_BEFORE
     if word in cues.article:
-        return -1.5
-    return 1.0 if word in cues.by else 0.0
+        return ARTICLE
+    return 1.0 if word in cues.by or _PAST.fullmatch(word) else 0.0
 
 
 def _right(text: str, end: int, cues: _Cues) -> tuple[float, bool]:
@@ -138,7 +144,7 @@ def _right(text: str, end: int, cues: _Cues) -> tuple[float, bool]:
     owns, sign, gap, word = following[1], following[2], following[3], following[4] or ""
     if _AGED.match(text, end):
         return 1.5, False
-    if word in cues.follower and not sign and gap == " ":
+    if (word in cues.follower or (owns and word in cues.owned)) and not sign and gap == " ":
         # Anna's garden is Anna's, and Mercedes parts are nobody's
         return (0.0, True) if not owns or word[0].isupper() or word in cues.owned else (_OWNED, False)
     if owns:
@@ -163,11 +169,20 @@ def _before_word(text: str, place: int, word: str, cues: _Cues) -> float:
         return 1.4
     if word in ("is", "was", "isn't", "wasn't"):
         second = _WORD_AFTER.match(text, place + len(word))
+        if second and second[1].lower() in cues.loose:
+            return 1.0
         return (
             1.3 if second and (second[1].lower() in cues.state or _PAST.fullmatch(second[1].lower())) else 0.3
         )
-    if word in ("has", "had", "will", "would", "can", "could", "should", "and"):
+    if word in ("has", "had", "will", "would", "can", "could", "should", "did", "does", "to"):
+        return 1.2 if word != "to" else 1.0
+    if word in ("are", "were"):
+        second = _WORD_AFTER.match(text, place + len(word))
+        return 2.0 if second and second[1] in cues.kin else 0.3
+    if word == "and":
         return 0.5
+    if word == "of":
+        return -1.0  # Bill of Rights
     if word in ("who", "whose", "whom", "herself", "himself"):
         return 1.3
     return 1.0 if _PAST.fullmatch(word) else 0.0

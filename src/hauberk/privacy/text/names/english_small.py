@@ -29,7 +29,11 @@ def _small() -> frozenset[str]:
 
 @cache
 def _says() -> frozenset[str]:
-    return word_set("cues_en.txt", "says") | {"is", "was", "has", "wants", "just", "can", "will", "u", "ur"}
+    return (
+        word_set("cues_en.txt", "says")
+        | word_set("cues_en.txt", "acts")
+        | {"is", "was", "has", "wants", "just", "can", "will", "u", "ur"}
+    )
 
 
 def _is_given(word: str) -> bool:
@@ -86,10 +90,14 @@ def _is_called(text: str, words: list[re.Match[str]], place: int, start: int, en
     one = words[place]
     before, after = text[start : one.start()].strip(), text[one.end() : end].strip()
     if not before:
-        return after[:1] in (":", ",", "?", "!", "") or (
-            place + 1 < len(words) and words[place + 1][0] in _says()
+        return (
+            after[:1] in (":", ",", "?", "!", "")
+            or _and_another(words, place)
+            or (place + 1 < len(words) and words[place + 1][0] in _says())
         )
     if place and words[place - 1][0] in _cued() and one.start() - words[place - 1].end() <= 2:
+        return True
+    if after.startswith(("'s ", "’s ")):
         return True
     if before.endswith(" w/"):
         return True
@@ -102,3 +110,7 @@ def _is_called(text: str, words: list[re.Match[str]], place: int, start: int, en
         and words[place + 1][0] in _says()
         and words[place - 1][0] not in ("the", "a", "an")
     )
+
+
+def _and_another(words: list[re.Match[str]], place: int) -> bool:
+    return place + 2 < len(words) and words[place + 1][0] == "and" and _is_given(words[place + 2][0])

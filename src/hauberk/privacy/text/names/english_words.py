@@ -145,3 +145,9 @@ def phrases() -> frozenset[tuple[str, str]]:
     """First and second word of what is one thing: Wells Fargo, Monte Carlo."""
     listed = (one.split("_") for one in tables.kinds("things_en.txt")["phrase"])
     return frozenset((one[0], one[1]) for one in listed)
+
+
+@cache
+def houses() -> frozenset[str]:
+    """Names that are shops or illnesses where 's follows: Macy's, Crohn's."""
+    return word_set("things_en.txt", "house")
