@@ -255,7 +255,7 @@ def _goes_on(tokens: list[tuple[str, int, int, int]], at: int, first: int, title
         given = first & en.GIVEN and (not first & en.WORD or titled or not kind & en.COMMON)
         return (
             bool(kind & (en.SURNAME | en.GIVEN))
-            and not tokens[at - 1][1] & en.WORD
+            and tokens[at - 1][1] & (en.WORD | en.GIVEN) != en.WORD
             and bool(given or titled or first & en.INITIAL)
         )
     return not kind & en.THING or bool(kind & (en.SURNAME | en.GIVEN))
@@ -269,7 +269,7 @@ def _together(kinds: list[int], words: list[str], beside: Around) -> float:
     if first & (en.INITIAL | en.PARTICLE):
         score = 1.2 if first & en.INITIAL else 0.6
     elif first & en.GIVEN:
-        score = 2.2 if not first & (en.WORD | en.FIRM | en.THING) else 0.4 if first & en.WORD else 1.4
+        score = 2.2 if not first & (en.WORD | en.FIRM | en.THING) else 0.5 if first & en.WORD else 1.4
     elif first & en.THING:
         score = -2.0
     elif first & en.WORD:

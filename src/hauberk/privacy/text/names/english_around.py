@@ -16,14 +16,12 @@ _SAID_TO_BE = re.compile(
 _CHINESE_LABEL = re.compile(
     r"(?:姓名|联系人|收货人|客户|名字|叫|发件人|收件人|户名|持卡人|经理|患者)[：: ]{0,2}$"
 )
-_GREETS = re.compile(
-    r"(?:\b(?:hi|hiya|yo|hello|hey|dear|thanks|thank you|thx|cheers|regards|wishes|sincerely|truly|faithfully"
-    r"|bye|goodnight|night|welcome|morning|afternoon|evening|birthday|congratulations|congrats|sorry|love|again|much|everyone"
-    r"|ok|okay|yes|no|please|well done|work|job),?|\b(?:I'm|I’m|I am|this is|it's|named|call me|ask for"
-    r"|speak (?:to|with)|spoke (?:to|with)|nicknamed|called))\s{1,3}$",
+_INTRODUCES = re.compile(
+    r"\b(?:thank you|well done|I am|this is|call me|ask for|speak (?:to|with)|spoke (?:to|with)),? $",
     re.IGNORECASE,
 )
-_LAST_WORD = re.compile(r"([A-Za-z][\w'’-]*)(,?) $")
+_MARKS = frozenset(":=|\t\"'“")
+_LAST_WORD = re.compile(r"\W*([A-Za-z](?:[\w'’-]|[.](?=\w))*)(,?) {1,3}$")
 _NEXT = re.compile(r"(['’]s?\b|['’](?= ))?([,:;]?)( ?\(?)([A-Za-z]+(?:['’][a-z]+)?|\d+)?")
 _WORD_AFTER = re.compile(r" ([a-z]+|[A-Z]+)")
 _ASKED = re.compile(
@@ -50,6 +48,7 @@ class _Cues:
     role: frozenset[str]
     place: frozenset[str]
     article: frozenset[str]
+    greets: frozenset[str]
     field: frozenset[str]
     follower: frozenset[str]
     owned: frozenset[str]
@@ -57,7 +56,20 @@ class _Cues:
 
 @cache
 def _cues() -> _Cues:
-    kinds = ("says", "acts", "is", "loose", "kin", "by", "strong", "role", "place_before", "article", "field")
+    kinds = (
+        "says",
+        "acts",
+        "is",
+        "loose",
+        "kin",
+        "by",
+        "strong",
+        "role",
+        "place_before",
+        "article",
+        "greets",
+        "field",
+    )
     listed = [word_set("cues_en.txt", one) for one in kinds]
     more = [word_set("things_en.txt", one) for one in ("follower", "owned")]
     return _Cues(*listed, *more)
@@ -101,23 +113,25 @@ def _left(text: str, start: int, end: int, cues: _Cues) -> tuple[float, bool, bo
         return (2.0 if held.strip() and text[end : end + 1] in ("", "\n") else 0.0), True, False, False
     if held.endswith(("& ", "/ ")):
         return 0.0, False, False, held.endswith("& ") and not held.endswith(", & ")
-    label = _LABEL.search(held)
+    bare = held.rstrip(" ")
+    label = _LABEL.search(held) if bare[-1] in _MARKS else None
     if label:
         word = label[1].lower().rpartition("_")[2]
         if word in cues.field or word in cues.role:
             return 3.0, True, True, False
-    if _SAID_TO_BE.search(held) or _CHINESE_LABEL.search(held):
+    if "ame" in held and _SAID_TO_BE.search(held):
         return 3.0, False, True, False
-    if _QUOTED.search(held):
+    if not held.isascii() and _CHINESE_LABEL.search(held):
+        return 3.0, False, True, False
+    if ('"' in held or "”" in held) and _QUOTED.search(held):
         return 1.8, False, False, False
-    greets = _GREETS.search(held)
-    word = _LAST_WORD.search(held)
-    if greets:
-        return 2.0, False, False, False
-    if word is None:
-        last = held.rstrip(" ")[-1:]
+    last_word = _LAST_WORD.match(bare[bare.rfind(" ") + 1 :] + held[len(bare) :])
+    if last_word is None:
+        last = bare[-1]
         return (-1.0 if last.isdigit() else 0.0), last in _STARTS, False, False
-    return _after_word(word[1], word[2], cues), False, False, False
+    if last_word[1].lower() in cues.greets or _INTRODUCES.search(held):
+        return 2.0, False, False, False
+    return _after_word(last_word[1], last_word[2], cues), False, False, False
 
 
 def _after_word(raw: str, comma: str, cues: _Cues) -> float:
