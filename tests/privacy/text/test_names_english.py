@@ -1,4 +1,4 @@
-"""Names in English text where no label says so, and the words, towns, firms and illnesses that look like them."""
+"""Names in English text where no label says so, and words, towns, firms and illnesses that look like them."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ _SEQUENCE = re.compile(
 _TOKEN = re.compile(rf"{_WORD}|(?<= ){_LINKS}(?= )")
 _LINKS_BEFORE = re.compile(r"(?<![\w-])(?:van der|van den|van de|van|von der|von|bin|ibn|de la|del|de) $")
 _BETWEEN = re.compile(r", (?:and |or )?|;? and |; ?| & | or | nor | and | / |/")
+_WHERE = (" at ", " in ", " of ", " the ", " near ", "The ", "At ", "In ")
 _NEEDED = 1.2
 
 
@@ -125,6 +126,8 @@ def _judge(
     if following and not run[-1][0].endswith(".") and following[1] & en.FOLLOWER:
         barred = True
     words = [en.spelt(one[0]) for one in run if one[1]]
+    if len(kinds) == 2 and kinds[0] & kinds[1] & en.SURNAME and kinds[1] & en.FOLLOWER:
+        barred = barred or text[max(0, start - 5) : start].endswith(_WHERE)  # the roof of Wilson Hall
     if text.startswith(("'s", "’s"), end) and run[-1][0] in en.houses():
         barred = True
     names = ([before[0]] if before else []) + [one[0] for one in run if one[1]]
@@ -376,7 +379,7 @@ def _turned(text: str, runs: list[_Run]) -> Iterator[_Run]:
 
 def _could_lead(run: _Run) -> bool:
     kind = run.kinds[0]
-    if run.barred or len(run.kinds) > 2 or kind & en.THING:
+    if run.barred or len(run.kinds) > 2 or kind & (en.THING | en.COMMON):
         return False
     return bool(kind & en.SURNAME) or (not kind & (en.GIVEN | en.WORD) and not kind & en.INITIAL)
 

@@ -23,7 +23,7 @@ _INTRODUCES = re.compile(
 _MARKS = frozenset(":=|\t\"'“")
 _LAST_WORD = re.compile(r"\W*([A-Za-z](?:[\w'’-]|[.](?=\w))*)(,?) {1,3}$")
 _NEXT = re.compile(r"(['’]s?\b|['’](?= ))?([,:;]?)( ?\(?)([A-Za-z]+(?:['’][a-z]+)?|\d+)?")
-_WORD_AFTER = re.compile(r" ([a-z]+|[A-Z]+)")
+_WORD_AFTER = re.compile(r" ([a-z]+|[A-Z]+|\d\d(?= years))")
 _ASKED = re.compile(
     r", (?:please|can you|could you|would you|will you|do you|are you|have you|did you|thanks|you\b)"
 )
@@ -31,6 +31,7 @@ _AGED = re.compile(r",? ?\(?(?:aged )?\d{2}\)?(?:,| ?[yY]|[MF]\b|\))")
 _STARTS = frozenset('.!?:;"“”•*>-–—([{|\t\n/')  # a sentence or an entry begins behind these
 _QUOTED = re.compile(r"[\"”] (?:[a-z]{2,12}ed|[a-z]{2,12}s|said|wrote) $")  # "I quit," snapped Ann
 PLACE_BEFORE, ARTICLE = -2.0, -1.5
+_ROLE_BRACKET = re.compile(r"([A-Za-z]+) \($")
 _OWNED = 0.6
 _ENDS = frozenset(("", *"\n.,!?;"))
 _PAST = re.compile(r"[a-z]{3,12}ed")
@@ -102,6 +103,8 @@ def around(text: str, start: int, end: int) -> Around:
     cues = _cues()
     left, starts, labelled, barred = _left(text, start, end, cues)
     right, stopped = _right(text, end, cues)
+    if starts and text.startswith(": ", end) and not before(text, start, 1):
+        right = 1.2  # who speaks
     return Around(
         left, right, starts, labelled, barred or stopped, right == _OWNED, text[end : end + 1] in _ENDS
     )
@@ -124,6 +127,9 @@ def _left(text: str, start: int, end: int, cues: _Cues) -> tuple[float, bool, bo
     if not held.isascii() and _CHINESE_LABEL.search(held):
         return 3.0, False, True, False
     if ('"' in held or "”" in held) and _QUOTED.search(held):
+        return 1.8, False, False, False
+    bracket = _ROLE_BRACKET.search(held) if bare[-1] == "(" else None
+    if bracket and bracket[1].lower() in cues.role:
         return 1.8, False, False, False
     last_word = _LAST_WORD.match(bare[bare.rfind(" ") + 1 :] + held[len(bare) :])
     if last_word is None:
@@ -186,9 +192,27 @@ def _before_word(text: str, place: int, word: str, cues: _Cues) -> float:
         if second and second[1].lower() in cues.loose:
             return 1.0
         return (
-            1.3 if second and (second[1].lower() in cues.state or _PAST.fullmatch(second[1].lower())) else 0.3
+            1.3
+            if second
+            and (second[1].isdigit() or second[1].lower() in cues.state or _PAST.fullmatch(second[1].lower()))
+            else 0.3
         )
-    if word in ("has", "had", "will", "would", "can", "could", "should", "did", "does", "to"):
+    if word in (
+        "has",
+        "had",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "did",
+        "does",
+        "can't",
+        "won't",
+        "didn't",
+        "doesn't",
+        "to",
+    ):
         return 1.2 if word != "to" else 1.0
     if word in ("are", "were"):
         second = _WORD_AFTER.match(text, place + len(word))

@@ -98,12 +98,18 @@ def _flags(token: str) -> int:
     found |= (word in sets["word"]) * COMMON | (word in sets["never"]) * NEVER
     if word in sets["firm"]:
         return found | GIVEN | FIRM | (word in sets["soft"]) * SOFT
+    if "-" in token and found & SURNAME and not found & FOLLOWER:
+        return found  # Smith-Jones is no smith
     small = word.lower()
     named = found & (GIVEN | SURNAME)  # Martins is no more than one martin
     if word in sets["word"] or small in sets["small"] or (not named and _is_inflected(small, sets["small"])):
         found |= WORD
     joined = bare.replace("’", "'")
-    if "-" in joined and not found & GIVEN and any(one.lower() in sets["small"] for one in joined.split("-")):
+    if (
+        "-" in joined
+        and not found & (GIVEN | SURNAME)
+        and any(one.lower() in sets["small"] for one in joined.split("-"))
+    ):
         found |= WORD  # Harley-Davidson is listed, Follow-Up is two words
     return found or RARE
 
