@@ -10,6 +10,7 @@ from hauberk.privacy.text.names import english_words as en
 from hauberk.privacy.text.names.english_words import word_set
 
 _SMALL_LINE = re.compile(r"^(?=[^\n]*[a-z]{3})[^A-Z\n]*(?:\bI\b[^A-Z\n]*)*$", re.MULTILINE)
+_NEAR = 40  # characters that are looked at, however long a line is
 _WORDS = re.compile(r"(?<![\w@./+-])[a-z]{2,16}(?![\w@/+-]|\.\w)")
 _CALLED = re.compile(
     r"(?<![\w'])(?:[Mm]y name is|[Mm]y name's|[Hh]ey|[Hh]i|[Hh]ello|[Dd]ear|[Tt]hanks|[Tt]hx"
@@ -88,7 +89,8 @@ def _in_line(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _is_called(text: str, words: list[re.Match[str]], place: int, start: int, end: int) -> bool:
     one = words[place]
-    before, after = text[start : one.start()].strip(), text[one.end() : end].strip()
+    before = text[max(start, one.start() - _NEAR) : one.start()].strip()
+    after = text[one.end() : min(end, one.end() + _NEAR)].strip()
     if not before:
         return (
             after[:1] in (":", ",", "?", "!", "")
