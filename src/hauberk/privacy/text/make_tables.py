@@ -2,8 +2,9 @@
 
 Chinese words and their use come from the word list of jieba (MIT, see ``tables/NOTICE``); what given names
 are made of, from the names in it and from ``made_from_zh.txt``; English names, from the counts of the 1990
-census of the United States, which are in the public domain; common English words, from Faker (MIT). None of
-these is needed where the tables are used. The other tables are written by hand.
+census of the United States, which are in the public domain; common English words, from Faker (MIT); all English
+words, from SCOWL (see ``tables/NOTICE``). None of these is needed where the tables are used. The other
+tables are written by hand.
 """
 
 from __future__ import annotations
@@ -175,12 +176,29 @@ def common_english() -> str:
     return " ".join(sorted({one.lower() for one in Provider.word_list if one.isalpha()})) + "\n"
 
 
+def lexicon_english(folder: Path) -> str:
+    """Lines of the words of SCOWL up to size 50; what is rarer than size 40 and a name is left out."""
+
+    def read(sizes: tuple[int, ...]) -> set[str]:
+        kinds = ("english", "american", "british")
+        paths = (folder / f"{kind}-words.{size}" for kind in kinds for size in sizes)
+        words = (one for path in paths if path.exists() for one in path.read_text("latin-1").split())
+        return {one for one in words if re.fullmatch("[a-z]{2,}", one)}
+
+    names = {one.lower() for one in (_HERE / "names_en.txt").read_text("ascii").split()}
+    for table in (kinds("more_en.txt"), kinds("people_en.txt")):
+        names |= {one.lower() for kind in ("given", "surnames") for one in table.get(kind, ())}
+    all_words = sorted(read((10, 20, 35, 40)) | (read((50,)) - names))
+    return "".join(f"{' '.join(all_words[at : at + 200])}\n" for at in range(0, len(all_words), 200))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("jieba", type=Path, help="dict.txt of jieba")
     parser.add_argument(
         "census", type=Path, help="the folder with dist.all.last, dist.male.first, dist.female.first"
     )
+    parser.add_argument("scowl", type=Path, help="the folder with english-words.10 and the others")
     arguments = parser.parse_args()
     lines = (line.split() for line in arguments.jieba.read_text("utf-8").splitlines())
     listed = [(one[0], int(one[1]), one[2]) for one in lines if _HAN.fullmatch(one[0])]
@@ -198,6 +216,7 @@ def main() -> None:
     (_HERE / "sounds_zh.txt").write_text(sounds(listed), "utf-8")
     (_HERE / "names_en.txt").write_text(english(arguments.census), "utf-8")
     (_HERE / "words_en.txt").write_text(common_english(), "utf-8")
+    (_HERE / "lexicon_en.txt").write_text(lexicon_english(arguments.scowl), "utf-8")
 
 
 if __name__ == "__main__":

@@ -87,3 +87,9 @@ def english() -> tuple[dict[str, int], dict[str, int]]:
 def common_english() -> frozenset[str]:
     """Common English words, capitalised as at the start of a sentence."""
     return frozenset(one.capitalize() for listed in _lines("words_en.txt") for one in listed)
+
+
+@cache
+def lexicon_english() -> frozenset[str]:
+    """English words with all their forms, small, as a spelling checker knows them."""
+    return frozenset(one for listed in _lines("lexicon_en.txt") for one in listed)
