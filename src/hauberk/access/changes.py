@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from hauberk.access import schema
 from hauberk.core.database import Database
 from hauberk.core.errors import ConfigError, DataError
+from hauberk.vault.registry import decide_anew
 
-_RAISE = update(schema.state).values(epoch=schema.state.c.epoch + 1)
 _IDENTITY = select(schema.identities)
 _STATE = select(schema.state)
 _LOCKED = _STATE.with_for_update()
@@ -32,7 +32,7 @@ def changing(database: Database) -> Iterator[Connection]:
         DataError: the database has no tables of access.
     """
     with database.write() as connection:
-        if connection.execute(_RAISE).rowcount != 1:
+        if not decide_anew(connection):
             raise DataError(f"{database.where} lacks the row of access", hint="hauberk vault upgrade")
         yield connection
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import click
 from hauberk.cli import callers, common, keys
 from hauberk.cli.backup.options import repository_of
 from hauberk.core.errors import ConfigError
+from hauberk.core.processors import processors
 
 if TYPE_CHECKING:
     from hauberk.access.tokens import TokenVerifier
@@ -143,7 +143,7 @@ def command(
         from hauberk.serving.tracing import Traces
         from hauberk.vault import open_vault
 
-        torch.set_num_threads(threads or max(1, _cores() // workers))
+        torch.set_num_threads(threads or max(1, processors() // workers))
         traces = None if otel is None else partial(Traces.to, otel)
         more: dict[str, Any] = {
             "address": place,
@@ -212,10 +212,6 @@ def _run(make: Make, address: Address, workers: int, listening: Callable[[str], 
 
     with address.bind() as bound:
         run(make(address), bound, lambda: listening(address.url(bound)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _limits(settings: tuple[str, ...]) -> Limits:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 
 import numpy as np
 
+from hauberk.core.processors import processors
 from hauberk.serving.engine import Engine
 from hauberk.serving.limits import Limits
 from hauberk.serving.problems import Problem, bad_request, busy
@@ -53,7 +53,7 @@ class Batcher:
         self.engine = engine
         self._batched = batched
         self._limits, self._executor = limits, executor
-        self._inline = engine.batch_s < (INLINE_S if _processors() > 1 else INLINE_ALONE_S)
+        self._inline = engine.batch_s < (INLINE_S if processors() > 1 else INLINE_ALONE_S)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._expired: asyncio.TimerHandle | None = None
@@ -189,11 +189,6 @@ class Batcher:
                 self._expired = self._loop.call_at(one.deadline, self._expire)
                 break
             one.future.set_exception(Problem(504, "too-late", f"no answer within {self._limits.timeout_s:g} s"))
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _nothing(rows: int, classes: int) -> Answer:

@@ -200,9 +200,10 @@ def lock(connection: Connection) -> None:
     connection.execute(select(schema.state.c.id).with_for_update()).all()
 
 
-def decide_anew(connection: Connection) -> None:
-    """Let no decision of access be remembered that was made before this transaction."""
-    connection.execute(text("UPDATE access_state SET epoch = epoch + 1"))  # a row of ``hauberk.access.schema``
+def decide_anew(connection: Connection) -> bool:
+    """Let no decision be remembered that access made before this transaction; whether its row is there."""
+    raised = connection.execute(text("UPDATE access_state SET epoch = epoch + 1"))  # ``hauberk.access.schema``
+    return raised.rowcount == 1
 
 
 def _path(one: File) -> str:

@@ -77,10 +77,10 @@ def verbs() -> frozenset[str]:
 
 
 @cache
-def english() -> tuple[dict[str, int], dict[str, int]]:
-    """English given names and surnames, each with its rank."""
+def english() -> tuple[frozenset[str], frozenset[str]]:
+    """English given names and surnames."""
     first, last = _lines("names_en.txt")
-    return {one: rank for rank, one in enumerate(first)}, {one: rank for rank, one in enumerate(last)}
+    return frozenset(first), frozenset(last)
 
 
 @cache

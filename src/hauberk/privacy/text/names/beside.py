@@ -45,7 +45,7 @@ def _left(text: str, place: int) -> int:
             if told[-length:] in cues.LABELS and len(told) >= length:
                 return cues.LABELS[told[-length:]]
         return EDGE
-    if not "\u4e00" <= last <= "\u9fff":
+    if not is_han(last):
         return EDGE
     for length in (4, 3, 2, 1):
         spoken = cues.LEFT.get(held[-length:])
@@ -57,7 +57,7 @@ def _left(text: str, place: int) -> int:
 def _right(text: str, place: int) -> int:
     """What stands after a place and speaks for a name."""
     following = text[place : place + 3]
-    if not following or not "\u4e00" <= following[0] <= "\u9fff":
+    if not is_han(following[:1]):
         told = text[place : place + 5].lstrip('，, （(:：　\t、|/"')[:1]
         return _SEX if told in ("男", "女") else EDGE
     for length in (3, 2, 1):
@@ -65,3 +65,8 @@ def _right(text: str, place: int) -> int:
         if spoken is not None:
             return spoken
     return 0
+
+
+def is_han(one: str) -> bool:
+    """Whether this is one Chinese character."""
+    return "\u4e00" <= one <= "\u9fff"

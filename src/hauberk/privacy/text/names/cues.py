@@ -17,6 +17,9 @@ FORM_LABEL = "|".join(sorted(_FORMS, key=len, reverse=True))
 # Titles after which a surname alone stands for the person.
 ADDRESSED = frozenset(_KINDS["addressed"])
 
+# What stands behind the names of places and firms.
+INSTITUTIONS = frozenset(_KINDS["institution"])
+
 
 def _speaking(side: str) -> dict[str, int]:
     found: dict[str, int] = {}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from hauberk.privacy.text import tables
+from hauberk.privacy.text.names.beside import is_han
 
 _HAN = "[\u4e00-\u9fff]"
 _DOTS = "·•‧・"
@@ -44,7 +45,7 @@ class DottedNames:
                 continue
             start, stop = self._before(text, match.start() + 1), self._after(text, match.start() + 2)
             parts = [text[start : match.start() + 1], text[match.start() + 2 : stop]]
-            while text[stop : stop + 1] and text[stop] in _DOTS and _is_han(text[stop + 1 : stop + 2]):
+            while text[stop : stop + 1] and text[stop] in _DOTS and is_han(text[stop + 1 : stop + 2]):
                 begin, stop = stop + 1, self._after(text, stop + 1)
                 parts.append(text[begin:stop])
             if all(self._sounds_foreign(one) for one in parts):
@@ -54,7 +55,7 @@ class DottedNames:
     def _before(self, text: str, end: int) -> int:
         """Where the part begins that ends at a dot."""
         low = end
-        while low > max(0, end - _NEAR) and _is_han(text[low - 1]) and text[low - 1] not in _AND:
+        while low > max(0, end - _NEAR) and is_han(text[low - 1]) and text[low - 1] not in _AND:
             low -= 1
         words = self._read(text[low:end])
         starts = range(max(low, end - _LONGEST), end)
@@ -63,7 +64,7 @@ class DottedNames:
     def _after(self, text: str, begin: int) -> int:
         """Where the part ends that begins after a dot."""
         high = begin
-        while high < min(len(text), begin + _NEAR) and _is_han(text[high]):
+        while high < min(len(text), begin + _NEAR) and is_han(text[high]):
             high += 1
         between = text[begin:high] if text[high : high + 1] and text[high] in _DOTS else ""
         if between and (between in self._known or all(one in self._sounds for one in between)):
@@ -98,7 +99,3 @@ class DottedNames:
         if start > 1 and text[start - 1] in "-－" and text[start - 2] in self._sounds:
             return self._before(text, start - 1)
         return start
-
-
-def _is_han(one: str) -> bool:
-    return "\u4e00" <= one <= "\u9fff"

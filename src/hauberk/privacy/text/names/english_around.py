@@ -34,6 +34,8 @@ PLACE_BEFORE, ARTICLE = -2.0, -1.5
 _ROLE_BRACKET = re.compile(r"([A-Za-z]+) \($")
 _OWNED = 0.6
 _ENDS = frozenset(("", *"\n.,!?;"))
+_HELPS = frozenset(("has", "had", "will", "would", "can", "could", "should", "did", "does",
+                    "can't", "won't", "didn't", "doesn't"))  # fmt: skip
 _PAST = re.compile(r"[a-z]{3,12}ed")
 
 
@@ -197,23 +199,10 @@ def _before_word(text: str, place: int, word: str, cues: _Cues) -> float:
             and (second[1].isdigit() or second[1].lower() in cues.state or _PAST.fullmatch(second[1].lower()))
             else 0.3
         )
-    if word in (
-        "has",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "should",
-        "did",
-        "does",
-        "can't",
-        "won't",
-        "didn't",
-        "doesn't",
-        "to",
-    ):
-        return 1.2 if word != "to" else 1.0
+    if word in _HELPS:
+        return 1.2
+    if word == "to":
+        return 1.0
     if word in ("are", "were"):
         second = _WORD_AFTER.match(text, place + len(word))
         return 2.0 if second and second[1] in cues.kin else 0.3

@@ -131,8 +131,8 @@ def _sets() -> dict[str, frozenset[str]]:
     people = tables.kinds("people_en.txt")
     titles = frozenset((*more["titles"], *things["title"]))
     return {
-        "given": frozenset(given) | {spelt(one) for one in (*more["given"], *people["given"], *more["soft"])},
-        "surname": frozenset(surnames) | {spelt(one) for one in people["surnames"]},
+        "given": given | {spelt(one) for one in (*more["given"], *people["given"], *more["soft"])},
+        "surname": surnames | {spelt(one) for one in people["surnames"]},
         "word": frozenset(more["words"]) | tables.common_english(),
         "small": tables.lexicon_english() | word_set("cues_en.txt", "role"),
         "thing": frozenset(things["place"]) | frozenset(things["brand"]),

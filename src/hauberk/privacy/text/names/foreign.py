@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hauberk.privacy.text import tables
+from hauberk.privacy.text.names import cues
 from hauberk.privacy.text.names.beside import Beside
 
 _KNOWN = 95
@@ -19,7 +20,6 @@ _JAPANESE_GIVEN = 25  # each character of one
 _LONG_LAST = frozenset("郎子助介")  # where one has three
 _PLACE = 70
 _PLACES = frozenset("州市省县河山岛湖港海洋湾城镇郡区国人语族杯队邦堡街路号牌版型式")
-_INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
 _TOWARDS = frozenset("在到从赴往抵至飞于驻")  # before a place
 _FROM_PLACE = 25
 
@@ -72,6 +72,6 @@ class ForeignPieces:
 
     @staticmethod
     def _after(text: str, stop: int, beside: Beside) -> int:
-        if text[stop : stop + 1] in _PLACES or text[stop : stop + 2] in _INSTITUTIONS:
+        if text[stop : stop + 1] in _PLACES or text[stop : stop + 2] in cues.INSTITUTIONS:
             return -_PLACE
         return beside.right(stop)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from hauberk.privacy.text import tables
 from hauberk.privacy.text.names import cues
-from hauberk.privacy.text.names.beside import Beside
+from hauberk.privacy.text.names.beside import Beside, is_han
 
 _NAME = 48  # a name anywhere, before anything beside it is known
 _ALONE_GIVEN, _TWO_GIVEN = 15, 4  # how many given names have one character, and two
@@ -21,7 +21,6 @@ _RARE_WORD = 120  # unless the surname is hardly ever anything else: 裘律师
 _PLACE = 30  # a place's last character stands last in it, or follows it
 _PLACES = frozenset("村庄屯县镇乡坝湾坡桥牌店区市省州路街巷寺庙山河湖岛港站派式寨堡沟峪岭塘窑铺坊")
 _INSTITUTION = 60
-_INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
 _NO_GIVEN = frozenset(
     "姐哥叔姨婶伯爷奶妈爸嫂总工收摄等说因开通了的过着把被给让向对从与及或但而所其您我你他她原"
     "会送将已曾还就才只即未没不也都均仍"
@@ -77,7 +76,7 @@ class FullNames:
             rare = self._surnames[text[here:after]] >= _RARE_SURNAME
             common = sure and (not rare or self._words.get(text[here:after], 0) > _RARE_WORD)
             return base + _SURNAME_ALONE - cues.TITLE - (_SURE if common else _TITLED)
-        if two[:1] == "总" and not _is_han(two[1:]):
+        if two[:1] == "总" and not is_han(two[1:]):
             return base + _SURNAME_ALONE - cues.TITLE
         return None
 
@@ -95,7 +94,7 @@ class FullNames:
             last = self._given.get(text[after + 1], _RARE_GIVEN)[1]
             both = first[0] + (min(last, _TWICE) if text[after] == text[after + 1] else last)
             made.append((2, min(both, self._whole.get(text[after : after + 2], both)) + _TWO_GIVEN))
-        role = beside.left(here) >= _ROLE and _is_han(text[here - 1 : here])
+        role = beside.left(here) >= _ROLE and is_han(text[here - 1 : here])
         for more, price in made:
             stop = after + more
             closed = beside.right(stop)
@@ -114,7 +113,7 @@ class FullNames:
                 cost += 4 * _PLACE
         if last in _NO_GIVEN or text[start] in _NEVER_FIRST:
             cost += _PLACE
-        if text[stop : stop + 2] in _INSTITUTIONS or text[stop - 2 : stop] in _INSTITUTIONS:
+        if text[stop : stop + 2] in cues.INSTITUTIONS or text[stop - 2 : stop] in cues.INSTITUTIONS:
             cost += _INSTITUTION
         if following in _ASPECTS:
             cost += _WEAK
@@ -123,7 +122,3 @@ class FullNames:
 
 def _is_number(text: str, here: int) -> bool:
     return text[here - 1 : here] in _NUMERALS or text[here + 1 : here + 2] in _UNITS
-
-
-def _is_han(one: str) -> bool:
-    return "\u4e00" <= one <= "\u9fff"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hauberk.privacy.text import tables
+from hauberk.privacy.text.names import cues
 from hauberk.privacy.text.names.beside import Beside
 
 _ALONE = 100  # a surname that is not there, and a name anywhere
-_INSTITUTIONS = frozenset(tables.kinds("cues_zh.txt")["institution"])
 _PLACES = frozenset("村庄屯县镇乡店区市省州路街巷寺庙山河湖岛港站桥楼厂")  # 建国路, 永胜村
 _FAMILIAR = 110  # 阿 before one character
 
@@ -26,5 +26,5 @@ class GivenAlone:
         cost, stop = self.costs.get(text[here : here + 2]), here + 2
         if cost is None or stop > end:
             return
-        if text[stop : stop + 2] not in _INSTITUTIONS and text[stop : stop + 1] not in _PLACES:
+        if text[stop : stop + 2] not in cues.INSTITUTIONS and text[stop : stop + 1] not in _PLACES:
             yield 2, cost - beside.left(here) - beside.right(stop)
